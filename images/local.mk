@@ -1,0 +1,1 @@
+# libimages.a: what a checkpoint says.  Depends on common/ only.

@@ -1,0 +1,55 @@
+/* images/pagemap.h - pagemap-VPID.img: where each page of a task is, with the parent chain resolved.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A pagemap is a flat array of runs, sorted by address, disjoint, each inside one VMA of the task's
+ * mm and with one source.  An address in no run was not dumped: the page is zero or belongs to a
+ * file.  Immutable once read; safe from any thread.
+ */
+#ifndef FI_IMAGES_PAGEMAP_H
+#define FI_IMAGES_PAGEMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "images/pages.h"
+
+enum fi_run_kind {
+	FI_RUN_DATA, /* bytes in a pages file, of this image or of one up the parent chain */
+	FI_RUN_ZERO, /* the image says: these pages are zero */
+};
+
+struct fi_run {
+	uint64_t addr;	    /* page aligned address at the dump */
+	uint64_t file_off;  /* byte offset of the first page; FI_RUN_DATA only */
+	uint64_t lazy_rank; /* lazy pages in all runs before this one; meaningful when lazy */
+	uint32_t nr_pages;  /* at least 1; longer entries become several runs */
+	uint16_t file;	    /* index for fi_image_pages(); FI_RUN_DATA only */
+	uint8_t kind;	    /* enum fi_run_kind */
+	bool lazy;	    /* CRIU leaves these pages to whoever holds the userfaultfd */
+};
+
+struct fi_pagemap {
+	const struct fi_run *runs;
+	size_t nr_runs;
+	uint64_t nr_pages;	/* in all runs */
+	uint64_t nr_lazy_pages; /* in lazy runs; lazy ranks are [0, nr_lazy_pages) */
+};
+
+static inline uint64_t fi_run_end(const struct fi_run *run)
+{
+	return run->addr + ((uint64_t)run->nr_pages << FI_PAGE_SHIFT);
+}
+
+/* The first run that ends after @addr (so it holds @addr or starts after it); nr_runs if none.
+ * O(log n). */
+size_t fi_pagemap_lower_bound(const struct fi_pagemap *pm, uint64_t addr);
+
+/* The run that holds @addr, or NULL.  O(log n). */
+const struct fi_run *fi_pagemap_find(const struct fi_pagemap *pm, uint64_t addr);
+
+/* The lazy run that holds lazy page number @rank, or NULL when @rank >= nr_lazy_pages.  O(log n). */
+const struct fi_run *fi_pagemap_find_rank(const struct fi_pagemap *pm, uint64_t rank);
+
+#endif

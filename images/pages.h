@@ -1,0 +1,25 @@
+/* images/pages.h - pages-N.img: the bytes of a checkpoint's pages.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The file has no header; page k of it is at byte k * FI_PAGE_SIZE.  It is opened and mapped when
+ * the image is opened, so that a later deletion of the image does not matter.  The mapping is for
+ * the kernel to copy from (UFFDIO_COPY answers EFAULT when a file was truncated behind our back);
+ * a program that reads it itself must be ready for SIGBUS.
+ */
+#ifndef FI_IMAGES_PAGES_H
+#define FI_IMAGES_PAGES_H
+
+#include <stdint.h>
+
+#define FI_PAGE_SHIFT 12
+#define FI_PAGE_SIZE  (UINT64_C(1) << FI_PAGE_SHIFT)
+
+struct fi_pages_file {
+	const char *name;   /* "pages-1.img", with one "parent/" before it for each level up the chain */
+	const uint8_t *map; /* whole file, PROT_READ, MAP_SHARED; NULL when the file is empty */
+	uint64_t size;	    /* bytes, a multiple of FI_PAGE_SIZE */
+	int fd;
+};
+
+#endif
