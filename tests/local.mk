@@ -1,5 +1,9 @@
 # tests/local.mk - every kind of test has its own part.
+include tests/harness/local.mk
+if HAVE_CMOCKA
+include tests/unit/common.mk
 include tests/unit/images.mk
 include tests/unit/restore.mk
 include tests/unit/plugin.mk
+endif
 include tests/integration/local.mk
