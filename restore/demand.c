@@ -10,6 +10,8 @@
  * there or cannot be, parked because an event must be read first or memory is short, or the space
  * is over.
  */
+#include "config.h"
+
 #include "restore/demand.h"
 
 #include <errno.h>

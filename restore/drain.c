@@ -5,6 +5,8 @@
  * The disk is never waited for inside the gate: a chunk whose bytes are not known to be mapped is
  * populated outside, and picked again if an event came between.
  */
+#include "config.h"
+
 #include "restore/drain.h"
 
 #include "restore/fill.h"

@@ -10,6 +10,8 @@
  * (its mmap_changing count covers the time from A's change to the reading of A's event), so once a
  * probe finds no event pending, displaced content has no owner left.
  */
+#include "config.h"
+
 #include "restore/events.h"
 
 #include <errno.h>

@@ -5,6 +5,8 @@
  * One word.  The reader sleeps on it with a futex after a short spin: a chunk takes tens of
  * microseconds, about what a sleep and a wake-up cost.
  */
+#include "config.h"
+
 #include "restore/gate.h"
 
 #include <linux/futex.h>

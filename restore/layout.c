@@ -5,6 +5,8 @@
  * Invariant: segments are sorted, disjoint and non-empty.  An array with more than one owner is
  * never written to.
  */
+#include "config.h"
+
 #include "restore/layout.h"
 
 #include <assert.h>

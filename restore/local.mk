@@ -44,9 +44,10 @@ libuffd_a_SOURCES = restore/uffd.c restore/uffd.h
 librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(PTHREAD_CFLAGS)
 libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
 
-FAULTIN_LIBS = librestore.a libimages.a libcommon.a \
-	$(LIBNL_LIBS) $(JSON_C_LIBS) $(PROTOBUF_C_LIBS) $(PTHREAD_LIBS)
+# What a user of librestore.a links beside its door.
+RESTORE_LIBS = librestore.a
+RESTORE_BASE_LIBS = $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS)
 
 bin_PROGRAMS += faultin
 faultin_SOURCES = restore/main.c
-faultin_LDADD = librestore.a libuffd.a $(FAULTIN_LIBS)
+faultin_LDADD = $(RESTORE_LIBS) libuffd.a $(RESTORE_BASE_LIBS)

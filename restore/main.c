@@ -2,11 +2,12 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "config.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "config.h"
 #include "restore/serve.h"
 
 struct verb {

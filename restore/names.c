@@ -6,6 +6,8 @@
  * for the other half; matching merges the two.  `births` and `pids` of a person are its children
  * that wait.  Persons with a pid are in a tree (tsearch) by pid.
  */
+#include "config.h"
+
 #include "restore/names.h"
 
 #include <inttypes.h>

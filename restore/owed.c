@@ -5,6 +5,8 @@
  * Invariant: `count` is the number of bits set in all chunks; no chunk is all zero; bits at and
  * beyond `size` are zero; a chunk with more than one owner is never written to.
  */
+#include "config.h"
+
 #include "restore/owed.h"
 
 #include <errno.h>

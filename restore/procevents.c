@@ -18,6 +18,7 @@
  *
  * Not here: any memory of processes; what to do about an event.
  */
+
 #include "config.h"
 
 #include "restore/procevents.h"
@@ -284,6 +285,7 @@ static bool translate(const struct proc_event *event, struct fi_proc_event *ret)
 	case PROC_EVENT_FORK:
 		*ret = (struct fi_proc_event){
 			.kind = FI_PROC_FORK,
+			.time = event->timestamp_ns,
 			.pid = event->event_data.fork.child_tgid,
 			.parent = event->event_data.fork.parent_tgid,
 		};
@@ -291,12 +293,14 @@ static bool translate(const struct proc_event *event, struct fi_proc_event *ret)
 	case PROC_EVENT_EXEC:
 		*ret = (struct fi_proc_event){
 			.kind = FI_PROC_EXEC,
+			.time = event->timestamp_ns,
 			.pid = event->event_data.exec.process_tgid,
 		};
 		return true;
 	case PROC_EVENT_EXIT:
 		*ret = (struct fi_proc_event){
 			.kind = FI_PROC_EXIT,
+			.time = event->timestamp_ns,
 			.pid = event->event_data.exit.process_tgid,
 		};
 		return event->event_data.exit.process_pid == event->event_data.exit.process_tgid;

@@ -6,6 +6,8 @@
  * socket, daemon, pidfile, status byte.  Everything that can be refused is refused before the
  * socket exists, so that a restore fails before it has made a task.
  */
+#include "config.h"
+
 #include "restore/serve.h"
 
 #include <fcntl.h>
@@ -15,7 +17,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "config.h"
 #include "restore/lazysock.h"
 #include "restore/session.h"
 

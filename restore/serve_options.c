@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "config.h"
+
 #include <getopt.h>
 #include <stdint.h>
 #include <string.h>

@@ -10,6 +10,8 @@
  *   FAILED     the restore failed: the tasks are killed, then let go
  * The session ends when there is no live space in RUNNING or FAILED.
  */
+#include "config.h"
+
 #include "restore/session.h"
 
 #include <errno.h>
