@@ -32,12 +32,12 @@
 
 #define FINISHED 0x52535446u /* CRIU's word for it */
 
-#define NEED(condition)                                                            \
-	do {                                                                       \
-		if (!(condition)) {                                                \
-			(void)dprintf(2, "fake engine: not so: %s\n", #condition); \
-			exit(1);                                                   \
-		}                                                                  \
+#define NEED(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			(void)dprintf(2, "fake engine: not so: %s\n", #condition);                 \
+			exit(1);                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static const char *const expected_args[] = {

@@ -35,12 +35,12 @@
 
 #include "plugin/criu_abi.h"
 
-#define NEED(condition)                                                               \
-	do {                                                                          \
-		if (!(condition)) {                                                   \
-			(void)fprintf(stderr, "stub criu: not so: %s\n", #condition); \
-			exit(1);                                                      \
-		}                                                                     \
+#define NEED(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			(void)fprintf(stderr, "stub criu: not so: %s\n", #condition);              \
+			exit(1);                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static int images_dir = -1;

@@ -161,7 +161,7 @@ static bool logged(const char *words)
 static const char *const lazy_argv[] = { "criu", "restore", "-D", "img", "--lazy-pages", NULL };
 static const char *const eager_argv[] = { "criu", "restore", "-D", "img", NULL };
 
-#define FOR_EACH_STUB(stub) \
+#define FOR_EACH_STUB(stub)                                                                        \
 	for (const char *stub = stubs[0]; stub; stub = stub == stubs[0] ? stubs[1] : NULL)
 
 static void test_ready(void **state)
