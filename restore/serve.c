@@ -154,13 +154,13 @@ static int say_ready(const struct fi_serve_options *options, struct fi_error *er
 
 	if (options->status_fd < 0)
 		return 0;
-	if (write(options->status_fd, &byte, 1) != 1)
+	/* The plugin stops reading our standard error when the byte arrives. */
+	if (options->parent_pidfd >= 0)
+		r = detach_stdio();
+	if (r == 0 && write(options->status_fd, &byte, 1) != 1)
 		r = fi_error_set(err, -errno, "cannot write to status descriptor %d: %s",
 				 options->status_fd, strerror(errno));
 	(void)close(options->status_fd);
-	/* The plugin stops listening to our standard error here. */
-	if (r == 0 && options->parent_pidfd >= 0)
-		r = detach_stdio();
 	return r;
 }
 
