@@ -103,7 +103,7 @@ static int read_batch(struct fi_space *space, struct uffd_msg *msgs, const struc
 	n = fi_uffd_read(space->uffd, msgs, BATCH);
 	for (int i = 0; r == 0 && i < n; i++)
 		r = fi_event_apply(space, &msgs[i], birth);
-	if (r == 0 && fi_layout_count(&space->displaced) && fi_space_probe(space) == 0)
+	if (r == 0 && fi_events_unsettled(space) && fi_space_probe(space) == 0)
 		r = fi_events_settled(space);
 	fi_gate_open(&space->gate);
 
@@ -132,6 +132,5 @@ enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth
 		return FI_STEP_END;
 	if (n > 0)
 		return FI_STEP_MORE;
-	return space->nr_parked || fi_layout_count(&space->displaced) ? FI_STEP_RETRY :
-									FI_STEP_IDLE;
+	return space->nr_parked || fi_events_unsettled(space) ? FI_STEP_RETRY : FI_STEP_IDLE;
 }

@@ -136,6 +136,7 @@ void fi_space_put(struct fi_space *space)
 	fi_owed_free(&space->owed);
 	(void)pthread_mutex_destroy(&space->owed_lock);
 	(void)pthread_mutex_destroy(&space->drain_lock);
+	free(space->trailing);
 	free(space->parked);
 	free(space);
 }

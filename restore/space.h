@@ -10,7 +10,7 @@
  *
  * Who may do what:
  *   reader   the one thread that reads the space's events (its demand worker).  It alone changes
- *            layout, displaced and parked, and it alone retires the space.
+ *            layout, displaced, trailing and parked, and it alone retires the space.
  *   copiers  drain workers, inside the gate: they look at the layout and clear owed pages.
  *
  * Invariants (a page is a lazy rank of the image's pagemap):
@@ -72,6 +72,8 @@ struct fi_space {
 	struct fi_gate gate;
 	struct fi_layout layout;
 	struct fi_layout displaced; /* see events.c */
+	struct fi_trailing *trailing; /* see events.c */
+	size_t nr_trailing, room_trailing;
 
 	pthread_mutex_t owed_lock;
 	struct fi_owed owed;
