@@ -78,6 +78,7 @@ struct fi_space {
 	pthread_mutex_t owed_lock;
 	struct fi_owed owed;
 
+	bool starved; /* demand.c: an event cannot be read for want of descriptors or memory */
 	_Atomic enum fi_space_state state;
 	_Atomic uint64_t generation; /* events applied */
 
