@@ -31,6 +31,7 @@ static struct fi_space *space_alloc(const struct fi_pagemap *pagemap, struct fi_
 		return NULL;
 	space->uffd = -EBADF;
 	space->pidfd = -EBADF;
+	space->stream_next = UINT64_MAX; /* 0 is an address like any other */
 	space->pagemap = pagemap;
 	space->source = source;
 	space->users = 1;
