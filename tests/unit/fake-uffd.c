@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* reallocarray is not among the calls that fail-alloc.h lets fail. */
 #define MAX_FD 4096
 #define MAX_Q  64
 
@@ -96,7 +97,7 @@ void fake_push(int fd, struct uffd_msg msg)
 	fake = get(fd);
 	if (fake->first + fake->nr == fake->room) {
 		fake->room = 2 * fake->room + 16;
-		fake->msgs = realloc(fake->msgs, fake->room * sizeof(fake->msgs[0]));
+		fake->msgs = reallocarray(fake->msgs, fake->room, sizeof(fake->msgs[0]));
 		if (!fake->msgs)
 			oops("no memory");
 	}
@@ -237,7 +238,7 @@ static void record(const struct fake_call *call)
 {
 	if (nr_calls == room_calls) {
 		room_calls = 2 * room_calls + 64;
-		calls = realloc(calls, room_calls * sizeof(calls[0]));
+		calls = reallocarray(calls, room_calls, sizeof(calls[0]));
 		if (!calls)
 			oops("no memory");
 	}

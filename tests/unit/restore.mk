@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 restore_tests = \
+	tests/unit/test-demand \
 	tests/unit/test-events \
 	tests/unit/test-gate \
 	tests/unit/test-layout \
@@ -40,3 +41,7 @@ tests_unit_test_owed_LDADD = $(restore_test_libs)
 tests_unit_test_events_CFLAGS = $(restore_test_cflags)
 tests_unit_test_events_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc)
 tests_unit_test_events_LDADD = $(restore_test_libs)
+
+tests_unit_test_demand_CFLAGS = $(restore_test_cflags)
+tests_unit_test_demand_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc)
+tests_unit_test_demand_LDADD = $(restore_test_libs)
