@@ -3,6 +3,7 @@
 
 restore_tests = \
 	tests/unit/test-demand \
+	tests/unit/test-drain \
 	tests/unit/test-events \
 	tests/unit/test-gate \
 	tests/unit/test-layout \
@@ -45,3 +46,7 @@ tests_unit_test_events_LDADD = $(restore_test_libs)
 tests_unit_test_demand_CFLAGS = $(restore_test_cflags)
 tests_unit_test_demand_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc)
 tests_unit_test_demand_LDADD = $(restore_test_libs)
+
+tests_unit_test_drain_CFLAGS = $(restore_test_cflags)
+tests_unit_test_drain_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc) -Wl,--wrap=fi_source_populate
+tests_unit_test_drain_LDADD = $(restore_test_libs)
