@@ -155,11 +155,10 @@ static void call(struct fi_space *space)
 static void end_space(struct worker *worker, struct fi_space *space)
 {
 	struct fi_engine *engine = worker->engine;
-	uint64_t left = fi_space_nr_owed(space);
 
 	(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
 	fi_space_retire(space);
-	space->count.dropped += left;
+	space->count.dropped += fi_space_nr_owed(space);
 	fi_space_log(space, FI_LOG_INFO,
 		     "%s: %" PRIu64 " faults, pages: %" PRIu64 " demanded, %" PRIu64
 		     " drained, %" PRIu64 " zero, %" PRIu64 " dropped",
@@ -178,39 +177,56 @@ static void end_space(struct worker *worker, struct fi_space *space)
 		fi_log(FI_LOG_WARN, "out of memory, leaking the record of space %u", space->id);
 }
 
-/* A space that cannot be served: its task is killed, and only when it is gone is anything closed. */
+/* A space that cannot be served: its task is killed, and only when it is gone is anything closed.
+ * Called again and again until then, because its pid may become known later. */
 static void doom(struct worker *worker, struct fi_space *space)
 {
 	struct fi_engine *engine = worker->engine;
 	int pidfd = space->pidfd;
 
-	space->state = FI_SPACE_FAILED;
-	(void)pthread_mutex_lock(&engine->lock);
-	engine->ended.nr_failed++;
-	(void)pthread_mutex_unlock(&engine->lock);
-
-	if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
+	if (!space->doomed) {
+		space->doomed = true;
+		(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
+		(void)pthread_mutex_lock(&engine->lock);
+		engine->ended.nr_failed++;
+		(void)pthread_mutex_unlock(&engine->lock);
+		if (pidfd < 0)
+			fi_space_log(space, FI_LOG_ERROR,
+				     "not served any more, and its pid is not known: it waits for "
+				     "ever at its next fault; kill it");
+	}
+	if (!space->killed && pidfd >= 0 &&
+	    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0) {
+		space->killed = true;
 		fi_space_log(space, FI_LOG_ERROR, "killed, so that it does not run on wrong memory");
-	else if (pidfd < 0)
-		fi_space_log(space, FI_LOG_ERROR,
-			     "not served any more, and its pid is not known: it waits for ever at "
-			     "its next fault; kill it");
-	(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
+	}
 }
 
 /* --- demand ------------------------------------------------------------------------------- */
+
+static void number(struct fi_engine *engine, struct fi_space *space)
+{
+	(void)pthread_mutex_lock(&engine->lock);
+	if (!space->id)
+		space->id = ++engine->next_id;
+	(void)pthread_mutex_unlock(&engine->lock);
+}
 
 static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 {
 	struct worker *worker = arg;
 	struct fi_engine *engine = worker->engine;
 
+	number(engine, child);
 	engine->watcher.born(engine->watcher.arg, parent, child, worker->now);
 	if (fi_engine_add(engine, child) < 0) {
 		/* Its descriptor must stay open for ever: the child waits instead of reading
 		 * zeros. */
 		fi_space_log(child, FI_LOG_ERROR, "out of memory, its faults stay unanswered");
 		engine->watcher.ended(engine->watcher.arg, child);
+		(void)pthread_mutex_lock(&engine->lock);
+		engine->ended.nr_failed++;
+		(void)pthread_mutex_unlock(&engine->lock);
 	}
 }
 
@@ -230,7 +246,8 @@ static void on_stillborn(void *arg, struct fi_space *parent, int uffd)
 static void conclude(struct worker *worker, struct fi_space *space, enum fi_step step)
 {
 	struct fi_engine *engine = worker->engine;
-	bool retry = step == FI_STEP_RETRY;
+	/* Whoever asks, and whatever the step was: no parked fault may be forgotten (law 3). */
+	bool retry = step == FI_STEP_RETRY || fi_demand_unfinished(space);
 
 	switch (space->state) {
 	case FI_SPACE_GONE:
@@ -277,6 +294,8 @@ static void look_at(struct worker *worker, struct fi_space *space)
 	if (space->uffd < 0)
 		return;
 	if (worker->engine->abandoned && space->state == FI_SPACE_LIVE)
+		space->state = FI_SPACE_FAILED;
+	if (space->state == FI_SPACE_FAILED) /* it may have been the drain that found out */
 		doom(worker, space);
 	if (fi_space_probe(space) == -ESRCH)
 		space->state = FI_SPACE_GONE;
@@ -509,26 +528,30 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 	struct worker *worker;
 	int r;
 
+	number(engine, space);
+
+	/* From epoll_ctl on its worker may end and free the space; not before the lock is released,
+	 * because to end it takes that, too. */
 	(void)pthread_mutex_lock(&engine->lock);
-	r = list_add(&engine->spaces, space);
-	space->id = ++engine->next_id;
-	if (space->parent)
-		engine->ended.nr_forked++;
 	worker = &engine->demand[space->id % engine->nr_demand];
 	space->worker = worker;
-	(void)pthread_mutex_unlock(&engine->lock);
-	if (r < 0)
-		return r;
-
-	if (epoll_ctl(worker->epfd, EPOLL_CTL_ADD, space->uffd, &event) < 0) {
+	r = list_add(&engine->spaces, space);
+	if (r == 0 && epoll_ctl(worker->epfd, EPOLL_CTL_ADD, space->uffd, &event) < 0) {
 		r = -errno;
-		(void)pthread_mutex_lock(&engine->lock);
 		(void)list_remove(&engine->spaces, space);
-		(void)pthread_mutex_unlock(&engine->lock);
-		return r;
 	}
-	(void)pthread_cond_broadcast(&engine->work);
-	return 0;
+	if (r < 0) {
+		space->worker = NULL;
+	} else {
+		if (space->parent)
+			engine->ended.nr_forked++;
+		/* Where there is nothing to drain, nobody else would ever ask for a look. */
+		if (engine->abandoned || (engine->restored && fi_space_nr_owed(space) == 0))
+			call(space);
+		(void)pthread_cond_broadcast(&engine->work);
+	}
+	(void)pthread_mutex_unlock(&engine->lock);
+	return r;
 }
 
 /* Has every worker look at every space of its own. */
@@ -555,8 +578,12 @@ void fi_engine_abandon(struct fi_engine *engine)
 
 void fi_engine_look(struct fi_engine *engine, struct fi_space *space)
 {
-	(void)engine;
-	call(space);
+	/* A child can be heard of before it is added.  That news may be lost: the next copy into the
+	 * space will say what has become of it. */
+	(void)pthread_mutex_lock(&engine->lock);
+	if (space->worker)
+		call(space);
+	(void)pthread_mutex_unlock(&engine->lock);
 }
 
 int fi_engine_fd(const struct fi_engine *engine)

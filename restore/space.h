@@ -93,7 +93,8 @@ struct fi_space {
 	uint64_t drain_at;
 
 	struct fi_counters count;
-	void *worker; /* engine.c's */
+	void *worker;	     /* engine.c's; under its lock until the space is added */
+	bool doomed, killed; /* engine.c's worker's */
 	_Atomic unsigned users;
 };
 

@@ -88,13 +88,11 @@ void fake_reset(void)
 	fake_watch = NULL;
 }
 
-void fake_push(int fd, struct uffd_msg msg)
+/* Under the lock. */
+static void push(struct fake *fake, int fd, struct uffd_msg msg)
 {
 	uint64_t one = 1;
-	struct fake *fake;
 
-	(void)pthread_mutex_lock(&lock);
-	fake = get(fd);
 	if (fake->first + fake->nr == fake->room) {
 		fake->room = 2 * fake->room + 16;
 		fake->msgs = reallocarray(fake->msgs, fake->room, sizeof(fake->msgs[0]));
@@ -104,6 +102,20 @@ void fake_push(int fd, struct uffd_msg msg)
 	fake->msgs[fake->first + fake->nr++] = msg;
 	if (write(fd, &one, sizeof(one)) < 0)
 		oops("write");
+}
+
+void fake_push(int fd, struct uffd_msg msg)
+{
+	(void)pthread_mutex_lock(&lock);
+	push(get(fd), fd, msg);
+	(void)pthread_mutex_unlock(&lock);
+}
+
+void fake_push_if_open(int fd, struct uffd_msg msg)
+{
+	(void)pthread_mutex_lock(&lock);
+	if (fakes[fd])
+		push(fakes[fd], fd, msg);
 	(void)pthread_mutex_unlock(&lock);
 }
 

@@ -41,6 +41,7 @@ int fake_uffd_new(void);
 void fake_reset(void);
 
 void fake_push(int fd, struct uffd_msg msg);
+void fake_push_if_open(int fd, struct uffd_msg msg); /* it may be closed at any time */
 struct uffd_msg fake_fault(uint64_t addr);
 struct uffd_msg fake_fork(int uffd);
 struct uffd_msg fake_remap(uint64_t from, uint64_t to, uint64_t len);
