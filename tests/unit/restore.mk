@@ -13,7 +13,8 @@ restore_tests = \
 	tests/unit/test-owed \
 	tests/unit/test-report \
 	tests/unit/test-serve-options \
-	tests/unit/test-source
+	tests/unit/test-source \
+	tests/unit/test-uffd
 check_PROGRAMS += $(restore_tests)
 TESTS += $(restore_tests)
 
@@ -74,3 +75,7 @@ tests_unit_test_serve_options_LDADD = $(restore_test_libs)
 
 tests_unit_test_source_CFLAGS = $(restore_test_cflags)
 tests_unit_test_source_LDADD = $(restore_test_libs)
+
+# The one with the real door, which is found first because it calls it itself.
+tests_unit_test_uffd_CFLAGS = $(restore_test_cflags)
+tests_unit_test_uffd_LDADD = libuffd.a $(restore_test_libs)
