@@ -1,0 +1,11 @@
+# A process of 4 GiB: random touches at once, then every byte.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+# Writing 4 GiB takes longer than all else here, so not to a disk where there is memory for it.
+room=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)
+free=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+if [ "${room:-0}" -gt $((6 << 20)) ] && [ "$free" -gt $((12 << 20)) ]; then
+	export TMPDIR=/dev/shm
+fi
+. "$abs_top_srcdir/tests/integration/functions.sh"
+try_scenarios large
