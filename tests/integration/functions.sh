@@ -189,7 +189,7 @@ dump_scenario()
 
 remove_case()
 {
-	rm -rf "$tmp/$1"
+	[ -n "${FI_KEEP:-}" ] && [ "$tap_failed" -ne 0 ] || rm -rf "${tmp:?}/$1"
 }
 
 # --- restoring ----------------------------------------------------------------------------------
@@ -334,14 +334,11 @@ can_mode()
 	[ -z "$reason" ]
 }
 
-# try_scenario NAME: a dump, and a restore of it in each mode.
-try_scenario()
+# try_modes WORDS: a restore of $case in each mode.
+try_modes()
 {
 	local mode
 
-	attempt "$1: dump" dump_scenario "$1"
-	case=$tmp/$1
-	[ -e "$case/run/go" ] || return 0
 	for mode in $modes; do
 		if can_mode "$mode"; then
 			attempt "$1: $mode" restore_and_judge "$mode"
@@ -350,7 +347,15 @@ try_scenario()
 			tap_skip "$1: $mode" "$reason"
 		fi
 	done
-	[ -n "${FI_KEEP:-}" ] && [ "$tap_failed" -ne 0 ] || remove_case "$1"
+}
+
+# try_scenario NAME: a dump, and a restore of it in each mode.
+try_scenario()
+{
+	attempt "$1: dump" dump_scenario "$1"
+	case=$tmp/$1
+	[ ! -e "$case/run/go" ] || try_modes "$1"
+	remove_case "$1"
 }
 
 # try_scenarios NAME...: and the plan.

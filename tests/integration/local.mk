@@ -3,7 +3,8 @@
 
 check_PROGRAMS += \
 	tests/integration/programs/scenarios \
-	tests/integration/tools/reap
+	tests/integration/tools/reap \
+	tests/integration/tools/split-image
 
 # Never sanitized: what is dumped and restored has to be an ordinary program, and a sanitizer's
 # terabytes of shadow memory are not.
@@ -29,14 +30,23 @@ tests_integration_tools_reap_SOURCES = tests/integration/tools/reap.c
 tests_integration_tools_reap_CFLAGS = $(integration_cflags)
 tests_integration_tools_reap_LDFLAGS = $(PTHREAD_CFLAGS)
 
+tests_integration_tools_split_image_SOURCES = tests/integration/tools/split-image.c
+tests_integration_tools_split_image_CFLAGS = $(integration_cflags)
+tests_integration_tools_split_image_LDFLAGS = $(PTHREAD_CFLAGS)
+
 integration_tests = \
 	tests/integration/test-advises.sh \
+	tests/integration/test-bad-images.sh \
+	tests/integration/test-chains.sh \
+	tests/integration/test-cli.sh \
 	tests/integration/test-forks.sh \
+	tests/integration/test-kills.sh \
 	tests/integration/test-large.sh \
 	tests/integration/test-lengths.sh \
 	tests/integration/test-lives.sh \
 	tests/integration/test-moves.sh \
 	tests/integration/test-protects.sh \
+	tests/integration/test-repeats.sh \
 	tests/integration/test-shapes.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
