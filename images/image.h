@@ -30,19 +30,18 @@ struct fi_image; /* opaque */
 
 /* One entry of the process tree. */
 struct fi_task_image {
-	uint32_t vpid;	/* names the image files */
-	uint32_t ppid;	/* vpid of the parent; 0 for the root */
+	uint32_t vpid; /* names the image files */
+	uint32_t ppid; /* vpid of the parent; 0 for the root */
 	uint32_t nr_threads;
-	bool zombie;	/* dead at the dump: no memory, mm and pagemap are NULL */
-	char comm[16];	/* terminated */
+	bool zombie;   /* dead at the dump: no memory, mm and pagemap are NULL */
+	char comm[16]; /* terminated */
 	const struct fi_mm *mm;
 	const struct fi_pagemap *pagemap;
 };
 
 struct fi_inventory {
-	uint32_t version;      /* CRIU's CRTOOLS_IMAGES_V1 (1) or V1_1 (2) */
-	bool common_magic;     /* files begin with the common magic before their own */
-	bool lazy_dump;	       /* some page is neither here nor in a parent: `criu dump --lazy-pages` */
+	uint32_t version;  /* CRIU's CRTOOLS_IMAGES_V1 (1) or V1_1 (2) */
+	bool common_magic; /* files begin with the common magic before their own */
 };
 
 /* Opens the image in @dirfd, which stays the caller's.

@@ -1,1 +1,72 @@
-# libimages.a: what a checkpoint says.  Depends on common/ only.
+# libimages.a: what a checkpoint says.  Depends on common/ only; users link $(IMAGES_LIBS) too.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+noinst_LIBRARIES += libimages.a
+libimages_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
+libimages_a_SOURCES = \
+	images/chain.c \
+	images/chain.h \
+	images/image.c \
+	images/image.h \
+	images/inventory.c \
+	images/mm.c \
+	images/mm.h \
+	images/pagemap-file.c \
+	images/pagemap.c \
+	images/pagemap.h \
+	images/pages.c \
+	images/pages.h \
+	images/parts.h \
+	images/pstree.c \
+	images/record.c \
+	images/record.h \
+	images/resolve.c
+
+IMAGES_LIBS = libimages.a libcommon.a $(PROTOBUF_C_LIBS)
+
+# protobuf-c's compiler writes foo.pb-c.c and foo.pb-c.h at once, into the build tree.
+images_protos = \
+	images/proto/core.proto \
+	images/proto/inventory.proto \
+	images/proto/mm.proto \
+	images/proto/pagemap.proto \
+	images/proto/pstree.proto
+images_proto_sources = $(images_protos:.proto=.pb-c.c)
+images_proto_headers = $(images_protos:.proto=.pb-c.h)
+
+nodist_libimages_a_SOURCES = \
+	images/proto/core.pb-c.c \
+	images/proto/inventory.pb-c.c \
+	images/proto/mm.pb-c.c \
+	images/proto/pagemap.pb-c.c \
+	images/proto/pstree.pb-c.c
+
+EXTRA_DIST += $(images_protos)
+BUILT_SOURCES += $(images_proto_headers)
+CLEANFILES += $(images_proto_sources) $(images_proto_headers)
+
+images_protoc = $(AM_V_GEN)$(MKDIR_P) images/proto && \
+	$(PROTOC_C) --proto_path=$(top_srcdir) --c_out=$(top_builddir)
+
+images/proto/core.pb-c.c: $(top_srcdir)/images/proto/core.proto
+	$(images_protoc) $(top_srcdir)/images/proto/core.proto
+images/proto/inventory.pb-c.c: $(top_srcdir)/images/proto/inventory.proto
+	$(images_protoc) $(top_srcdir)/images/proto/inventory.proto
+images/proto/mm.pb-c.c: $(top_srcdir)/images/proto/mm.proto
+	$(images_protoc) $(top_srcdir)/images/proto/mm.proto
+images/proto/pagemap.pb-c.c: $(top_srcdir)/images/proto/pagemap.proto
+	$(images_protoc) $(top_srcdir)/images/proto/pagemap.proto
+images/proto/pstree.pb-c.c: $(top_srcdir)/images/proto/pstree.proto
+	$(images_protoc) $(top_srcdir)/images/proto/pstree.proto
+
+# A header that was lost comes back with its source.
+images/proto/core.pb-c.h: images/proto/core.pb-c.c
+	@test -f $@ || { rm -f images/proto/core.pb-c.c && $(MAKE) images/proto/core.pb-c.c; }
+images/proto/inventory.pb-c.h: images/proto/inventory.pb-c.c
+	@test -f $@ || { rm -f images/proto/inventory.pb-c.c && $(MAKE) images/proto/inventory.pb-c.c; }
+images/proto/mm.pb-c.h: images/proto/mm.pb-c.c
+	@test -f $@ || { rm -f images/proto/mm.pb-c.c && $(MAKE) images/proto/mm.pb-c.c; }
+images/proto/pagemap.pb-c.h: images/proto/pagemap.pb-c.c
+	@test -f $@ || { rm -f images/proto/pagemap.pb-c.c && $(MAKE) images/proto/pagemap.pb-c.c; }
+images/proto/pstree.pb-c.h: images/proto/pstree.pb-c.c
+	@test -f $@ || { rm -f images/proto/pstree.pb-c.c && $(MAKE) images/proto/pstree.pb-c.c; }

@@ -1,4 +1,5 @@
-/* images/pagemap.h - pagemap-VPID.img: where each page of a task is, with the parent chain resolved.
+/* images/pagemap.h - pagemap-VPID.img: where each page of a task is, with the parent chain
+ * resolved.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -49,7 +50,8 @@ size_t fi_pagemap_lower_bound(const struct fi_pagemap *pm, uint64_t addr);
 /* The run that holds @addr, or NULL.  O(log n). */
 const struct fi_run *fi_pagemap_find(const struct fi_pagemap *pm, uint64_t addr);
 
-/* The lazy run that holds lazy page number @rank, or NULL when @rank >= nr_lazy_pages.  O(log n). */
+/* The lazy run that holds lazy page number @rank, or NULL when @rank >= nr_lazy_pages.  O(log n).
+ */
 const struct fi_run *fi_pagemap_find_rank(const struct fi_pagemap *pm, uint64_t rank);
 
 #endif

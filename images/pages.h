@@ -16,7 +16,8 @@
 #define FI_PAGE_SIZE  (UINT64_C(1) << FI_PAGE_SHIFT)
 
 struct fi_pages_file {
-	const char *name;   /* "pages-1.img", with one "parent/" before it for each level up the chain */
+	const char
+		*name; /* "pages-1.img", with one "parent/" before it for each level up the chain */
 	const uint8_t *map; /* whole file, PROT_READ, MAP_SHARED; NULL when the file is empty */
 	uint64_t size;	    /* bytes, a multiple of FI_PAGE_SIZE */
 	int fd;

@@ -1,1 +1,53 @@
-# restore/local.mk
+# librestore.a: how memory comes back; and the program.  Depends on images/ and common/.
+noinst_LIBRARIES += librestore.a
+librestore_a_SOURCES = \
+	restore/demand.c \
+	restore/demand.h \
+	restore/drain.c \
+	restore/drain.h \
+	restore/engine.c \
+	restore/engine.h \
+	restore/events.c \
+	restore/events.h \
+	restore/fill.c \
+	restore/fill.h \
+	restore/gate.c \
+	restore/gate.h \
+	restore/layout.c \
+	restore/layout.h \
+	restore/lazysock.c \
+	restore/lazysock.h \
+	restore/log.c \
+	restore/log.h \
+	restore/names.c \
+	restore/names.h \
+	restore/owed.c \
+	restore/owed.h \
+	restore/procevents.c \
+	restore/procevents.h \
+	restore/report.c \
+	restore/report.h \
+	restore/serve.c \
+	restore/serve.h \
+	restore/serve_options.c \
+	restore/session.c \
+	restore/session.h \
+	restore/source.c \
+	restore/source.h \
+	restore/space.c \
+	restore/space.h
+
+# The door to userfaultfd is apart: tests link a model of the kernel in its place.
+noinst_LIBRARIES += libuffd.a
+libuffd_a_SOURCES = restore/uffd.c restore/uffd.h
+
+librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(PTHREAD_CFLAGS)
+libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
+
+# What a user of librestore.a links beside its door.
+RESTORE_LIBS = librestore.a
+RESTORE_BASE_LIBS = $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS)
+
+bin_PROGRAMS += faultin
+faultin_SOURCES = restore/main.c
+faultin_LDADD = $(RESTORE_LIBS) libuffd.a $(RESTORE_BASE_LIBS)

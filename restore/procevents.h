@@ -28,6 +28,7 @@ struct fi_proc_event {
 	enum fi_proc_kind kind;
 	pid_t pid;    /* the process: of FORK, the new one */
 	pid_t parent; /* FORK only: the process that forked */
+	uint64_t time; /* CLOCK_MONOTONIC, ns: when the kernel made the event; 0 for LOST */
 };
 
 /* Subscribes.  Returns 0 and sets *@ret (release with fi_procevents_close), or, saying why in @err:

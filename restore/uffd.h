@@ -45,6 +45,12 @@ int fi_uffd_poison(int fd, uint64_t dst, uint64_t len, uint64_t *done);
 /* Wakes who waits in the range; they look again, and fault again if the page is still missing. */
 int fi_uffd_wake(int fd, uint64_t start, uint64_t len);
 
+/* Asks, without changing anything, how copies into the space would fare now.
+ *
+ * Returns 0, -EAGAIN (an event waits to be read first) or -ESRCH (the address space is gone).
+ * @addr is any page of the space; it need not be mapped. */
+int fi_uffd_probe(int fd, uint64_t addr);
+
 /* Stops watching the range.  -ENOMEM when a VMA would have to be split at vm.max_map_count.
  * Unlike a copy, it does not notice an event that waits to be read: only for spaces that owe
  * nothing. */

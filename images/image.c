@@ -1,0 +1,144 @@
+/* images/image.c - see image.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Only puts the parts together and owns them.
+ */
+#include "images/image.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "images/parts.h"
+
+/* What a task's entry points to. */
+struct memory {
+	struct fi_mm mm;
+	struct fi_pagemap pagemap;
+};
+
+struct fi_image {
+	struct fi_inventory inventory;
+	struct fi_task_image *tasks;
+	struct memory *memory; /* one a task */
+	const struct fi_task_image **by_vpid;
+	size_t nr_tasks;
+	struct fi_pages_table pages;
+};
+
+void fi_image_free(struct fi_image *image)
+{
+	size_t i;
+
+	if (!image)
+		return;
+	for (i = 0; image->memory && i < image->nr_tasks; i++) {
+		fi_pagemap_done(&image->memory[i].pagemap);
+		fi_mm_done(&image->memory[i].mm);
+	}
+	free(image->memory);
+	free(image->by_vpid);
+	free(image->tasks);
+	fi_pages_done(&image->pages);
+	free(image);
+}
+
+static int read_tasks(struct fi_image *image, const struct fi_image_dir *dir, struct fi_error *err)
+{
+	int r;
+
+	r = fi_pstree_read(dir, &image->tasks, &image->nr_tasks, err);
+	if (r < 0)
+		return r;
+	image->memory = calloc(image->nr_tasks, sizeof(*image->memory));
+	image->by_vpid = calloc(image->nr_tasks, sizeof(*image->by_vpid));
+	if (!image->memory || !image->by_vpid)
+		return fi_error_set(err, -ENOMEM, "no memory for %zu tasks", image->nr_tasks);
+	return fi_pstree_index(image->tasks, image->nr_tasks, image->by_vpid, err);
+}
+
+static int read_task(struct fi_image *image, size_t i, const struct fi_chain *chain,
+		     struct fi_error *err)
+{
+	struct fi_task_image *task = &image->tasks[i];
+	struct memory *memory = &image->memory[i];
+	int r;
+
+	r = fi_core_read(&chain->dirs[0], task, err);
+	if (r < 0 || task->zombie)
+		return r;
+	r = fi_mm_read(&chain->dirs[0], task->vpid, &memory->mm, err);
+	if (r < 0)
+		return r;
+	r = fi_pagemap_resolve(chain, task->vpid, &memory->mm, &image->pages, &memory->pagemap,
+			       err);
+	if (r < 0)
+		return r;
+	task->mm = &memory->mm;
+	task->pagemap = &memory->pagemap;
+	return 0;
+}
+
+int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err)
+{
+	fi_auto_chain struct fi_chain chain = { .nr = 0 };
+	fi_auto_image struct fi_image *image = NULL;
+	size_t i;
+	int r;
+
+	r = fi_chain_open(&chain, dirfd, err);
+	if (r < 0)
+		return r;
+
+	image = calloc(1, sizeof(*image));
+	if (!image)
+		return fi_error_set(err, -ENOMEM, "no memory for an image");
+	image->inventory = (struct fi_inventory){
+		.version = chain.dirs[0].version,
+		.common_magic = chain.dirs[0].common_magic,
+	};
+	r = read_tasks(image, &chain.dirs[0], err);
+	if (r < 0)
+		return r;
+	for (i = 0; i < image->nr_tasks; i++) {
+		r = read_task(image, i, &chain, err);
+		if (r < 0)
+			return r;
+	}
+	r = fi_pages_check_owners(&image->pages, err);
+	if (r < 0)
+		return r;
+
+	*ret = FI_TAKE(image);
+	return 0;
+}
+
+const struct fi_inventory *fi_image_inventory(const struct fi_image *image)
+{
+	return &image->inventory;
+}
+
+size_t fi_image_nr_tasks(const struct fi_image *image)
+{
+	return image->nr_tasks;
+}
+
+const struct fi_task_image *fi_image_task(const struct fi_image *image, size_t i)
+{
+	return &image->tasks[i];
+}
+
+const struct fi_task_image *fi_image_find_task(const struct fi_image *image, uint32_t vpid)
+{
+	return fi_pstree_find(image->by_vpid, image->nr_tasks, vpid);
+}
+
+size_t fi_image_nr_pages_files(const struct fi_image *image)
+{
+	return image->pages.nr;
+}
+
+const struct fi_pages_file *fi_image_pages_file(const struct fi_image *image, size_t i)
+{
+	return &image->pages.files[i];
+}

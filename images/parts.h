@@ -1,0 +1,96 @@
+/* images/parts.h - the readers of the single files of an image.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Internal to images/: image.c puts the parts together.  Every reader returns 0 or a negative errno
+ * as fi_image_open does, saying in @err which file and record is at fault, and leaves its outputs
+ * alone when it fails.
+ */
+#ifndef FI_IMAGES_PARTS_H
+#define FI_IMAGES_PARTS_H
+
+#include "images/chain.h"
+#include "images/image.h"
+
+/* inventory.img: fills @dir's version and common_magic. */
+int fi_inventory_read(struct fi_image_dir *dir, struct fi_error *err);
+
+/* pstree.img: an array of *@ret_nr (at least 1) tasks with vpid, ppid and nr_threads set, the rest
+ * zero.  Free it with free(3). */
+int fi_pstree_read(const struct fi_image_dir *dir, struct fi_task_image **ret, size_t *ret_nr,
+		   struct fi_error *err);
+
+/* Fills @by_vpid, room for @nr, with pointers to @tasks in ascending order of vpid, and checks that
+ * vpids differ, that the first task is the only root, and that tasks follow their parents. */
+int fi_pstree_index(const struct fi_task_image *tasks, size_t nr,
+		    const struct fi_task_image **by_vpid, struct fi_error *err);
+
+/* The task with this vpid, or NULL.  O(log n). */
+const struct fi_task_image *fi_pstree_find(const struct fi_task_image *const *by_vpid, size_t nr,
+					   uint32_t vpid);
+
+/* core-VPID.img of @task: fills zombie and comm. */
+int fi_core_read(const struct fi_image_dir *dir, struct fi_task_image *task, struct fi_error *err);
+
+/* mm-VPID.img.  Release with fi_mm_done. */
+int fi_mm_read(const struct fi_image_dir *dir, uint32_t vpid, struct fi_mm *ret,
+	       struct fi_error *err);
+void fi_mm_done(struct fi_mm *mm);
+
+/* True if CRIU dumps the pages of this VMA into the task's own pagemap. */
+bool fi_vma_is_private(const struct fi_vma *vma);
+
+/* pages-N.img files, each added once. */
+struct fi_pages_table {
+	struct fi_pages_entry {
+		unsigned level;
+		uint32_t id, vpid;
+	} * entries;
+	struct fi_pages_file *files;
+	size_t nr, size;
+};
+
+/* Opens and maps pages-@id.img of @dir, which the pagemap of @vpid says has @size bytes (more than
+ * 0), and sets *@ret to its index. */
+int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, uint32_t id,
+		 uint32_t vpid, uint64_t size, uint16_t *ret, struct fi_error *err);
+
+/* The same for @size 0: CRIU leaves the file out or empty. */
+int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, uint32_t vpid,
+			struct fi_error *err);
+
+/* Checks that no file belongs to two tasks, once all are added.  Sorts `entries`, which are of no
+ * further use. */
+int fi_pages_check_owners(struct fi_pages_table *table, struct fi_error *err);
+void fi_pages_done(struct fi_pages_table *table);
+
+/* One pagemap-VPID.img as it stands, its parent not looked at. */
+#define FI_PE_PARENT  UINT32_C(1) /* the pages are in the parent image */
+#define FI_PE_LAZY    UINT32_C(2) /* a lazy restore leaves them to the userfaultfd */
+#define FI_PE_PRESENT UINT32_C(4) /* the pages are in this image's pages file */
+
+struct fi_pagemap_entry {
+	uint64_t addr;	   /* page aligned */
+	uint64_t end;	   /* page aligned, above addr */
+	uint64_t file_off; /* where the pages are if FI_PE_PRESENT is set */
+	uint32_t flags;	   /* FI_PE_PRESENT or FI_PE_PARENT or none of the two (zeros) */
+};
+
+struct fi_pagemap_file {
+	struct fi_pagemap_entry *entries; /* sorted, disjoint; entry i is record i + 2 */
+	size_t nr;
+	uint64_t size; /* bytes in the pages file: sum over entries with FI_PE_PRESENT */
+	uint32_t pages_id;
+};
+
+int fi_pagemap_file_read(const struct fi_image_dir *dir, uint32_t vpid, struct fi_pagemap_file *ret,
+			 struct fi_error *err);
+void fi_pagemap_file_done(struct fi_pagemap_file *file);
+
+/* The pagemap of @vpid, resolved through the chain and split at the VMAs of @mm.  The pages files
+ * it needs are added to @pages.  Release with fi_pagemap_done. */
+int fi_pagemap_resolve(const struct fi_chain *chain, uint32_t vpid, const struct fi_mm *mm,
+		       struct fi_pages_table *pages, struct fi_pagemap *ret, struct fi_error *err);
+void fi_pagemap_done(struct fi_pagemap *pm);
+
+#endif

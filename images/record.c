@@ -1,0 +1,282 @@
+/* images/record.c - see record.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The file is read forward through a window that grows to its largest record, not mapped: a file
+ * that shrinks meanwhile is then an error instead of a SIGBUS.
+ *
+ * Messages are built in an arena.  A pagemap can have a million records, each of a few small
+ * allocations; and protobuf-c answers NULL both for "malformed" and for "no memory", which only the
+ * allocator can tell apart.
+ *
+ * Not here: what the messages mean.
+ */
+#include "images/record.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COMMON_MAGIC   UINT32_C(0x54564319)
+#define WINDOW	       (64 * 1024)
+#define ARENA_BLOCK    4096
+#define ARENA_ALIGN(n) (((n) + 15) & ~(size_t)15)
+
+struct fi_arena_block {
+	struct fi_arena_block *next;
+	size_t size;
+	_Alignas(16) uint8_t data[];
+};
+
+static void *arena_alloc(void *data, size_t size)
+{
+	struct fi_records *rd = data;
+	struct fi_arena_block *block = rd->blocks;
+	size_t room;
+
+	if (size > SIZE_MAX / 4)
+		goto fail;
+
+	size = ARENA_ALIGN(size);
+	if (!block || block->size - rd->block_used < size) {
+		room = block ? block->size * 2 : ARENA_BLOCK;
+		if (room < size)
+			room = size;
+		block = malloc(sizeof(*block) + room);
+		if (!block)
+			goto fail;
+		block->next = rd->blocks;
+		block->size = room;
+		rd->blocks = block;
+		rd->block_used = 0;
+	}
+	rd->block_used += size;
+	return block->data + rd->block_used - size;
+
+fail:
+	rd->out_of_memory = true;
+	return NULL;
+}
+
+/* Memory comes back when the arena is reset. */
+static void arena_free(void *data, void *ptr)
+{
+	(void)data;
+	(void)ptr;
+}
+
+/* Forgets all messages; keeps the newest block, which is the largest, for the next ones. */
+static void arena_reset(struct fi_records *rd)
+{
+	struct fi_arena_block *block, *next;
+
+	if (!rd->blocks)
+		return;
+
+	for (block = rd->blocks->next; block; block = next) {
+		next = block->next;
+		free(block);
+	}
+	rd->blocks->next = NULL;
+	rd->block_used = 0;
+}
+
+void fi_records_close(struct fi_records *rd)
+{
+	fi_close(&rd->fd);
+	free(rd->buf);
+	rd->buf = NULL;
+	arena_reset(rd);
+	free(rd->blocks);
+	rd->blocks = NULL;
+}
+
+int fi_records_error(const struct fi_records *rd, struct fi_error *err, int code, const char *fmt,
+		     ...)
+{
+	char what[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return fi_error_set(err, code, "'%s' record %" PRIu64 " at byte %" PRIu64 ": %s", rd->name,
+			    rd->nr, rd->start, what);
+}
+
+/* Makes the next @len bytes of the file, which are there by its size, stand at buf + buf_pos. */
+static int window_fill(struct fi_records *rd, size_t len, struct fi_error *err)
+{
+	size_t have = rd->buf_len - rd->buf_pos;
+	ssize_t got;
+	void *buf;
+
+	if (have >= len)
+		return 0;
+
+	if (have)
+		memmove(rd->buf, rd->buf + rd->buf_pos, have);
+	rd->buf_pos = 0;
+	rd->buf_len = have;
+	if (rd->buf_size < len || !rd->buf) {
+		size_t size = len > WINDOW ? len : WINDOW;
+
+		buf = realloc(rd->buf, size);
+		if (!buf)
+			return fi_error_set(err, -ENOMEM, "'%s': no memory for %zu bytes", rd->name,
+					    size);
+		rd->buf = buf;
+		rd->buf_size = size;
+	}
+
+	while (rd->buf_len < len) {
+		got = read(rd->fd, rd->buf + rd->buf_len, rd->buf_size - rd->buf_len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fi_error_set(err, -errno, "cannot read '%s'", rd->name);
+		if (got == 0)
+			return fi_error_set(err, -EBADMSG, "'%s' shrank while it was read",
+					    rd->name);
+		rd->buf_len += (size_t)got;
+	}
+	return 0;
+}
+
+/* Takes a u32 off the window, which window_fill has filled. */
+static uint32_t window_u32(struct fi_records *rd)
+{
+	uint32_t value;
+
+	memcpy(&value, rd->buf + rd->buf_pos, sizeof(value));
+	rd->buf_pos += sizeof(value);
+	return value;
+}
+
+static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struct fi_error *err)
+{
+	uint64_t len = common ? 8 : 4;
+	uint8_t head[4] = { 0 };
+	const char *packed;
+	uint32_t found;
+	int r;
+
+	r = window_fill(rd, rd->size < len ? (size_t)rd->size : (size_t)len, err);
+	if (r < 0)
+		return r;
+
+	if (rd->size >= sizeof(head)) {
+		memcpy(head, rd->buf + rd->buf_pos, sizeof(head));
+		packed = fi_compression_name(head);
+		if (packed)
+			return fi_error_set(err, -EPROTONOSUPPORT,
+					    "'%s' is compressed (%s), which is not supported",
+					    rd->name, packed);
+	}
+	if (rd->size < len)
+		return fi_error_set(err, -EBADMSG,
+				    "'%s' is truncated: %" PRIu64 " bytes, no room for its magic",
+				    rd->name, rd->size);
+
+	if (common) {
+		found = window_u32(rd);
+		if (found != COMMON_MAGIC)
+			return fi_error_set(err, -EBADMSG,
+					    "'%s' is not a CRIU image: magic %#" PRIx32
+					    " instead of %#" PRIx32,
+					    rd->name, found, COMMON_MAGIC);
+	}
+	found = window_u32(rd);
+	if (found != magic)
+		return fi_error_set(err, -EBADMSG,
+				    "'%s' is of another kind: magic %#" PRIx32
+				    " instead of %#" PRIx32,
+				    rd->name, found, magic);
+	rd->next = len;
+	return 0;
+}
+
+int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+		    uint32_t magic, struct fi_error *err)
+{
+	int r;
+
+	*rd = (struct fi_records){
+		.fd = -EBADF,
+		.allocator = { .alloc = arena_alloc, .free = arena_free, .allocator_data = rd },
+	};
+	fi_image_file_name(dir, name, rd->name);
+	r = fi_image_file_open(dir, name, &rd->fd, &rd->size, err);
+	if (r < 0)
+		return r;
+	return check_magic(rd, dir->common_magic, magic, err);
+}
+
+int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,
+		    const void **ret, struct fi_error *err)
+{
+	uint64_t left = rd->size - rd->next;
+	ProtobufCMessage *msg;
+	uint32_t len;
+	int r;
+
+	arena_reset(rd);
+	if (left == 0)
+		return 0;
+
+	rd->nr++;
+	rd->start = rd->next;
+	if (left < sizeof(len))
+		return fi_records_error(rd, err, -EBADMSG, "truncated: %" PRIu64 " bytes left",
+					left);
+	r = window_fill(rd, sizeof(len), err);
+	if (r < 0)
+		return r;
+	len = window_u32(rd);
+	left -= sizeof(len);
+	if (len > left)
+		return fi_records_error(rd, err, -EBADMSG,
+					"truncated: %" PRIu32 " bytes wanted, %" PRIu64 " left",
+					len, left);
+	if (len > max)
+		return fi_records_error(rd, err, -EBADMSG,
+					"%" PRIu32 " bytes, more than the %zu of any real one", len,
+					max);
+	r = window_fill(rd, len, err);
+	if (r < 0)
+		return r;
+
+	msg = protobuf_c_message_unpack(type, &rd->allocator, len, rd->buf + rd->buf_pos);
+	if (!msg) {
+		if (rd->out_of_memory)
+			return fi_records_error(rd, err, -ENOMEM, "no memory");
+		return fi_records_error(rd, err, -EBADMSG, "not a valid %s", type->short_name);
+	}
+	rd->buf_pos += len;
+	rd->next += sizeof(len) + len;
+	*ret = msg;
+	return 1;
+}
+
+int fi_records_read_only(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+			 uint32_t magic, const ProtobufCMessageDescriptor *type, size_t max,
+			 const void **ret, struct fi_error *err)
+{
+	int r;
+
+	r = fi_records_open(rd, dir, name, magic, err);
+	if (r < 0)
+		return r;
+	r = fi_records_next(rd, type, max, ret, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return fi_error_set(err, -EBADMSG, "'%s' is truncated: it holds no record",
+				    rd->name);
+	if (rd->next != rd->size)
+		return fi_records_error(rd, err, -EBADMSG,
+					"%" PRIu64 " bytes follow what should be the only record",
+					rd->size - rd->next);
+	return 0;
+}

@@ -1,0 +1,137 @@
+/* restore/demand.c - see demand.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Law 2: events are read and applied behind the closed gate.  The faults of the batch are answered
+ * after all its events, by the layout that these left: the reader is the only one that reads this
+ * space, so no event is read while it copies, and drain copies may go on beside it.
+ *
+ * Law 3: each fault ends in one of four ways: filled (which wakes), woken because the page is
+ * there or cannot be, parked because an event must be read first or memory is short, or the space
+ * is over.
+ */
+#include "config.h"
+
+#include "restore/demand.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "restore/fill.h"
+#include "restore/uffd.h"
+
+#define BATCH 32
+
+/* A fault of a stream brings along twice what the last one did, up to here. */
+#define STREAM_MAX (64 * FI_PAGE_SIZE)
+
+static void bump(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void wake(struct fi_space *space, uint64_t addr)
+{
+	int r = fi_uffd_wake(space->uffd, addr, FI_PAGE_SIZE);
+
+	if (r < 0)
+		fi_fill_fail(space, r, "cannot wake who waits", addr);
+}
+
+static void park(struct fi_space *space, uint64_t addr)
+{
+	bump(&space->count.parked);
+	if (space->nr_parked == space->room_parked) {
+		size_t room = space->room_parked ? 2 * space->room_parked : 16;
+		uint64_t *parked = realloc(space->parked, room * sizeof(parked[0]));
+
+		if (!parked) {
+			wake(space, addr); /* it faults again: the kernel does the parking */
+			return;
+		}
+		space->parked = parked;
+		space->room_parked = room;
+	}
+	space->parked[space->nr_parked++] = addr;
+}
+
+static void serve(struct fi_space *space, uint64_t addr)
+{
+	uint64_t want = addr == space->stream_next ? space->stream_len : FI_PAGE_SIZE;
+	struct fi_extent extent = fi_space_look(space, addr, want);
+	uint64_t len;
+
+	if (extent.bytes)
+		fi_source_populate(space->source, extent.file, extent.bytes, extent.len);
+	switch (fi_fill(space, &extent, &space->count.demanded, &len)) {
+	case FI_FILLED:
+		space->stream_next = addr + len;
+		space->stream_len = want < STREAM_MAX ? 2 * want : STREAM_MAX;
+		break;
+	case FI_FILLED_BEFORE:
+	case FI_FILLED_NOWHERE:
+		wake(space, addr);
+		break;
+	case FI_FILLED_LATER:
+		park(space, addr);
+		break;
+	case FI_FILLED_END:
+		break;
+	}
+}
+
+static void serve_parked(struct fi_space *space)
+{
+	size_t nr = space->nr_parked;
+
+	/* What has to be parked again goes to the end. */
+	for (size_t i = 0; i < nr && space->state == FI_SPACE_LIVE; i++)
+		serve(space, space->parked[i]);
+	space->nr_parked -= nr;
+	if (nr)
+		memmove(space->parked, space->parked + nr,
+			space->nr_parked * sizeof(space->parked[0]));
+}
+
+/* Reads one batch and applies its events.  Returns how many messages. */
+static int read_batch(struct fi_space *space, struct uffd_msg *msgs, const struct fi_birth *birth)
+{
+	int n, r = 0;
+
+	fi_gate_close(&space->gate);
+	n = fi_uffd_read(space->uffd, msgs, BATCH);
+	for (int i = 0; r == 0 && i < n; i++)
+		r = fi_event_apply(space, &msgs[i], birth);
+	if (r == 0 && fi_layout_count(&space->displaced) && fi_space_probe(space) == 0)
+		r = fi_events_settled(space);
+	fi_gate_open(&space->gate);
+
+	if (r < 0)
+		fi_fill_fail(space, r, "cannot apply an event", 0);
+	if (n < 0 && n != -EAGAIN)
+		fi_fill_fail(space, n, "cannot read events", 0);
+	return n < 0 ? 0 : n;
+}
+
+enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth)
+{
+	struct uffd_msg msgs[BATCH];
+	int n;
+
+	n = read_batch(space, msgs, birth);
+	serve_parked(space);
+	for (int i = 0; i < n && space->state == FI_SPACE_LIVE; i++) {
+		if (msgs[i].event != UFFD_EVENT_PAGEFAULT)
+			continue;
+		bump(&space->count.faults);
+		serve(space, msgs[i].arg.pagefault.address & ~(FI_PAGE_SIZE - 1));
+	}
+
+	if (space->state != FI_SPACE_LIVE)
+		return FI_STEP_END;
+	if (n > 0)
+		return FI_STEP_MORE;
+	return space->nr_parked || fi_layout_count(&space->displaced) ? FI_STEP_RETRY :
+									FI_STEP_IDLE;
+}

@@ -1,0 +1,61 @@
+/* restore/engine.h - the threads: loops over the steps of all spaces of a session.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Demand workers each own some spaces (they are their spaces' readers) and sleep on their
+ * descriptors; drain workers take chunks from any space that owes, those of restored tasks before
+ * those of children.  A space ends, and its descriptor is closed, only when the restore is finished
+ * and it owes nothing, or when it is gone (law 1).
+ *
+ * All functions are safe from any thread.
+ */
+#ifndef FI_RESTORE_ENGINE_H
+#define FI_RESTORE_ENGINE_H
+
+#include "common/error.h"
+#include "restore/space.h"
+
+struct fi_engine; /* opaque */
+
+/* Told from the demand workers; must not wait long, nor call the engine. */
+struct fi_engine_watcher {
+	/* A child was born to @parent.  @before: CLOCK_MONOTONIC, ns, earlier than the reading of
+	 * its event, and so than the kernel's process event for the fork. */
+	void (*born)(void *arg, struct fi_space *parent, struct fi_space *child, uint64_t before);
+	void (*ended)(void *arg, struct fi_space *space);
+	void *arg;
+};
+
+struct fi_engine_totals {
+	struct fi_counters count; /* of all spaces, ended or not */
+	uint64_t nr_live;	  /* spaces not ended */
+	uint64_t nr_owed;	  /* pages still owed by them */
+	uint64_t nr_forked;	  /* child spaces there were */
+	uint64_t nr_failed;	  /* spaces that could not be served */
+};
+
+int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **ret,
+		  struct fi_error *err);
+
+/* Hands a space (its one user) over and starts serving it. */
+int fi_engine_add(struct fi_engine *engine, struct fi_space *space);
+
+/* The restore is finished: the drain begins, and spaces may end. */
+void fi_engine_restored(struct fi_engine *engine);
+
+/* The restore has failed: no task may run on.  Every space's task is killed, then its space ends. */
+void fi_engine_abandon(struct fi_engine *engine);
+
+/* Something happened to the space's task (exec, exit): look whether the space is gone. */
+void fi_engine_look(struct fi_engine *engine, struct fi_space *space);
+
+/* Readable when a space has ended since the last fi_engine_heard. */
+int fi_engine_fd(const struct fi_engine *engine);
+void fi_engine_heard(struct fi_engine *engine);
+
+void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret);
+
+/* Stops the threads.  Only when no space is live: a live one would lose its server. */
+void fi_engine_free(struct fi_engine *engine);
+
+#endif

@@ -1,0 +1,31 @@
+/* restore/events.h - the kernel says that a space has changed.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef FI_RESTORE_EVENTS_H
+#define FI_RESTORE_EVENTS_H
+
+#include <linux/userfaultfd.h>
+
+#include "restore/space.h"
+
+/* Told of each child that a FORK event brings.  The child is the callee's (its one user).  Called
+ * behind the parent's closed gate, so it must not wait. */
+struct fi_birth {
+	void (*born)(void *arg, struct fi_space *parent, struct fi_space *child);
+	/* There is no memory for the child's space; @uffd must stay open for ever (law 1). */
+	void (*stillborn)(void *arg, struct fi_space *parent, int uffd);
+	void *arg;
+};
+
+/* Applies one event, in the order in which they were read.  Reader only, behind the closed gate;
+ * a PAGEFAULT is not an event and is ignored.  Returns 0 or -ENOMEM: then the layout is no longer
+ * known and the space must be failed. */
+int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg,
+		   const struct fi_birth *birth);
+
+/* All events that could concern what a late one displaced have been read (fi_space_probe said 0):
+ * nobody can ask for it any more.  Reader only, behind the closed gate.  Returns 0 or -ENOMEM. */
+int fi_events_settled(struct fi_space *space);
+
+#endif

@@ -1,0 +1,55 @@
+/* restore/gate.c - see gate.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One word.  The reader sleeps on it with a futex after a short spin: a chunk takes tens of
+ * microseconds, about what a sleep and a wake-up cost.
+ */
+#include "config.h"
+
+#include "restore/gate.h"
+
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SPINS 200
+
+bool fi_gate_enter(struct fi_gate *gate)
+{
+	unsigned seen = atomic_load_explicit(&gate->state, memory_order_relaxed);
+
+	do {
+		if (seen & FI_GATE_CLOSED)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&gate->state, &seen, seen + 1, memory_order_acquire, memory_order_relaxed));
+	return true;
+}
+
+void fi_gate_leave(struct fi_gate *gate)
+{
+	unsigned before = atomic_fetch_sub_explicit(&gate->state, 1, memory_order_release);
+
+	if (before == (FI_GATE_CLOSED | 1))
+		(void)syscall(SYS_futex, &gate->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void fi_gate_close(struct fi_gate *gate)
+{
+	unsigned seen = FI_GATE_CLOSED |
+			atomic_fetch_or_explicit(&gate->state, FI_GATE_CLOSED, memory_order_acquire);
+
+	for (int spins = 0; seen != FI_GATE_CLOSED; spins++) {
+		if (spins >= SPINS)
+			(void)syscall(SYS_futex, &gate->state, FUTEX_WAIT_PRIVATE, seen, NULL, NULL,
+				      0);
+		seen = atomic_load_explicit(&gate->state, memory_order_acquire);
+	}
+}
+
+void fi_gate_open(struct fi_gate *gate)
+{
+	atomic_store_explicit(&gate->state, 0, memory_order_release);
+}

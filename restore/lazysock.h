@@ -1,0 +1,62 @@
+/* restore/lazysock.h - lazy-pages.socket: how CRIU hands over userfaultfds.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * `criu restore --lazy-pages` connects once; all tasks that it restores share that connection.
+ * Source of the format: CRIU's criu/uffd.c, and what 4.2.1 was seen to send.
+ *   int32 vpid       > 0: one SCM_RIGHTS message (one byte) with the task's userfaultfd follows
+ *                    < 0: task -vpid is a zombie, nothing follows
+ *   uint32           0x52535446 in place of a vpid: the restore is finished
+ * All in the byte order of the machine.  A task sends its own message, so SCM_CREDENTIALS names
+ * its pid in our pid namespace.
+ */
+#ifndef FI_RESTORE_LAZYSOCK_H
+#define FI_RESTORE_LAZYSOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/error.h"
+
+#define FI_LAZYSOCK_NAME     "lazy-pages.socket"
+#define FI_LAZYSOCK_FINISHED UINT32_C(0x52535446)
+
+enum fi_lazy_kind {
+	FI_LAZY_TASK,
+	FI_LAZY_ZOMBIE,
+	FI_LAZY_FINISHED,
+	FI_LAZY_CLOSED, /* the last sender has gone; the same answer from then on */
+};
+
+struct fi_lazy_msg {
+	enum fi_lazy_kind kind;
+	uint32_t vpid; /* TASK, ZOMBIE */
+	int uffd;      /* TASK: now the caller's */
+	pid_t pid;     /* TASK: 0 when the kernel did not say, or not in our pid namespace */
+};
+
+struct fi_lazysock {
+	int fd; /* owned */
+	uint32_t vpid;
+	unsigned char word[4];
+	size_t have; /* bytes of word that have arrived */
+	bool wants_fd;
+};
+
+/* Binds and listens at FI_LAZYSOCK_NAME in the working directory, replacing a file that is in the
+ * way, as CRIU does.  Returns the descriptor or a negative errno, said in @err. */
+int fi_lazysock_listen(struct fi_error *err);
+
+/* Accepts CRIU's connection; only our own user or root may be at the other end (-EPERM).
+ * Non-blocking from then on.  Release with fi_lazysock_done. */
+int fi_lazysock_accept(int listener, struct fi_lazysock *ret, struct fi_error *err);
+
+/* The next message, without blocking.  Returns 0, -EAGAIN when none is complete yet, -EPROTO when
+ * this is not the protocol (said in @err), or what recvmsg(2) gave. */
+int fi_lazysock_next(struct fi_lazysock *sock, struct fi_lazy_msg *ret, struct fi_error *err);
+
+void fi_lazysock_done(struct fi_lazysock *sock);
+
+#endif

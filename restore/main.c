@@ -1,0 +1,53 @@
+/* restore/main.c - faultin: one program, a verb for each job.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "restore/serve.h"
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *says;
+};
+
+static const struct verb verbs[] = {
+	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
+};
+
+static void print_usage(FILE *to)
+{
+	(void)fputs("Usage: faultin VERB [OPTION]...\n"
+		    "Lazy restore of checkpointed process trees.\n\n",
+		    to);
+	for (size_t i = 0; i < FI_ARRAY_SIZE(verbs); i++)
+		(void)fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].says);
+	(void)fputs("\n'faultin VERB --help' says more.  See faultin(1).\n", to);
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < FI_ARRAY_SIZE(verbs); i++)
+		if (strcmp(word, verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+
+	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+		print_usage(stdout);
+		return 0;
+	}
+	if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
+		(void)printf("Version: %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	if (word[0])
+		(void)fprintf(stderr, "faultin: unknown verb '%s'\n", word);
+	print_usage(stderr);
+	return 1;
+}

@@ -1,0 +1,33 @@
+/* restore/serve.h - `faultin serve`: takes the place of `criu lazy-pages`.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef FI_RESTORE_SERVE_H
+#define FI_RESTORE_SERVE_H
+
+#include <stdbool.h>
+
+#include "common/error.h"
+#include "restore/log.h"
+
+struct fi_serve_options {
+	const char *images_dir; /* relative to the caller's directory, like work_dir */
+	const char *work_dir;	/* NULL: the images directory */
+	const char *log_file;	/* relative to the work directory; NULL: standard error */
+	const char *pidfile;	/* relative to the work directory; daemons only */
+	const char *json;	/* relative to the work directory */
+	enum fi_log_level level;
+	int images_dir_fd; /* instead of images_dir; -EBADF: none */
+	int status_fd;	   /* -EBADF: none */
+	int parent_pidfd;  /* -EBADF: none */
+	bool daemon;
+	bool help, version;
+};
+
+/* Reads the words after "serve".  Returns 0, or -EINVAL said in @err.  The strings are @argv's. */
+int fi_serve_parse(int argc, char **argv, struct fi_serve_options *ret, struct fi_error *err);
+
+/* The verb.  @argv[0] is "serve".  Returns the exit code. */
+int fi_serve_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,169 @@
+/* restore/serve_options.c - the command line of `faultin serve`, which is that of
+ * `criu lazy-pages`.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "restore/serve.h"
+
+enum {
+	OPT_PIDFILE = 256,
+	OPT_STATUS_FD,
+	OPT_JSON,
+	OPT_IMAGES_DIR_FD,
+	OPT_PARENT_PIDFD,
+	OPT_REMOTE,
+};
+
+static const struct option long_options[] = {
+	{ "images-dir", required_argument, NULL, 'D' },
+	{ "work-dir", required_argument, NULL, 'W' },
+	{ "daemon", no_argument, NULL, 'd' },
+	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
+	{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
+	{ "log-file", required_argument, NULL, 'o' },
+	{ "verbosity", optional_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", required_argument, NULL, OPT_JSON },
+	/* The plugin's. */
+	{ "images-dir-fd", required_argument, NULL, OPT_IMAGES_DIR_FD },
+	{ "parent-pidfd", required_argument, NULL, OPT_PARENT_PIDFD },
+	/* criu lazy-pages has these; we do not, yet. */
+	{ "page-server", no_argument, NULL, OPT_REMOTE },
+	{ "address", required_argument, NULL, OPT_REMOTE },
+	{ "port", required_argument, NULL, OPT_REMOTE },
+	{ "ps-socket", required_argument, NULL, OPT_REMOTE },
+	{ "tls", no_argument, NULL, OPT_REMOTE },
+	{ "tls-cacert", required_argument, NULL, OPT_REMOTE },
+	{ "tls-cacrl", required_argument, NULL, OPT_REMOTE },
+	{ "tls-cert", required_argument, NULL, OPT_REMOTE },
+	{ "tls-key", required_argument, NULL, OPT_REMOTE },
+	{ "tls-no-cn-verify", no_argument, NULL, OPT_REMOTE },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int parse_number(const char *word, long max, int *ret)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(word, &end, 10);
+	if (errno || end == word || *end || value < 0 || value > max)
+		return -EINVAL;
+	*ret = (int)value;
+	return 0;
+}
+
+static int parse_fd(const char *name, const char *word, int *ret, struct fi_error *err)
+{
+	if (parse_number(word, INT32_MAX, ret) < 0)
+		return fi_error_set(err, -EINVAL, "--%s: '%s' is not a descriptor", name, word);
+	return 0;
+}
+
+/* As CRIU's: -v is -v3, each further v one more, -vN is N. */
+static int parse_level(const char *word, int *level, struct fi_error *err)
+{
+	int number;
+
+	if (!word) {
+		*level = *level < FI_LOG_INFO ? FI_LOG_INFO : *level + 1;
+	} else if (word[0] && strspn(word, "v") == strlen(word)) {
+		*level = FI_LOG_INFO + (int)strlen(word);
+	} else if (parse_number(word, INT32_MAX, &number) == 0) {
+		*level = number;
+	} else {
+		return fi_error_set(err, -EINVAL, "--verbosity: '%s' is not a number", word);
+	}
+	if (*level < FI_LOG_ERROR)
+		*level = FI_LOG_ERROR;
+	if (*level > FI_LOG_DEBUG)
+		*level = FI_LOG_DEBUG;
+	return 0;
+}
+
+static int take_option(int c, const char *name, struct fi_serve_options *o, int *level,
+		       struct fi_error *err)
+{
+	switch (c) {
+	case 'D':
+		o->images_dir = optarg;
+		return 0;
+	case 'W':
+		o->work_dir = optarg;
+		return 0;
+	case 'd':
+		o->daemon = true;
+		return 0;
+	case 'o':
+		o->log_file = optarg;
+		return 0;
+	case 'v':
+		return parse_level(optarg, level, err);
+	case 'V':
+		o->version = true;
+		return 0;
+	case 'h':
+		o->help = true;
+		return 0;
+	case OPT_PIDFILE:
+		o->pidfile = optarg;
+		return 0;
+	case OPT_JSON:
+		o->json = optarg;
+		return 0;
+	case OPT_STATUS_FD:
+		return parse_fd(name, optarg, &o->status_fd, err);
+	case OPT_IMAGES_DIR_FD:
+		return parse_fd(name, optarg, &o->images_dir_fd, err);
+	case OPT_PARENT_PIDFD:
+		return parse_fd(name, optarg, &o->parent_pidfd, err);
+	case OPT_REMOTE:
+		return fi_error_set(err, -EINVAL,
+				    "--%s: pages from a remote page server are not supported yet; "
+				    "use 'criu lazy-pages' for this image",
+				    name);
+	default:
+		return -EINVAL;
+	}
+}
+
+int fi_serve_parse(int argc, char **argv, struct fi_serve_options *ret, struct fi_error *err)
+{
+	int level = FI_LOG_WARN, index = -1, c;
+
+	*ret = (struct fi_serve_options){
+		.images_dir = ".",
+		.images_dir_fd = -EBADF,
+		.status_fd = -EBADF,
+		.parent_pidfd = -EBADF,
+	};
+
+	optind = 0; /* start anew, also after an earlier parse */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":D:W:do:v::Vh", long_options, &index)) != -1) {
+		int at = optind > 0 && optind <= argc ? optind - 1 : 0, r;
+
+		if (c == ':')
+			return fi_error_set(err, -EINVAL, "%s needs a value", argv[at]);
+		if (c == '?')
+			return fi_error_set(err, -EINVAL, "unknown option '%s'", argv[at]);
+		r = take_option(c, index >= 0 ? long_options[index].name : "", ret, &level, err);
+		if (r < 0)
+			return r;
+		if (ret->help || ret->version)
+			return 0; /* at once, where they stand */
+		index = -1;
+	}
+	if (optind < argc)
+		return fi_error_set(err, -EINVAL, "unexpected '%s'", argv[optind]);
+	ret->level = (enum fi_log_level)level;
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* restore/space.h - one address space that a userfaultfd watches.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A space knows where the image's pages live in it (layout), which of them the kernel has not been
+ * given (owed), and which faults wait for an event to be read first (parked).  What is done with
+ * that is decided in three files: events.c (the kernel says that the space changed), demand.c (a
+ * task waits for a page) and drain.c (nobody waits yet).  None of them has threads, clocks or
+ * descriptors of its own; engine.c turns their steps into loops.
+ *
+ * Who may do what:
+ *   reader   the one thread that reads the space's events (its demand worker).  It alone changes
+ *            layout, displaced and parked, and it alone retires the space.
+ *   copiers  drain workers, inside the gate: they look at the layout and clear owed pages.
+ *
+ * Invariants (a page is a lazy rank of the image's pagemap):
+ *   - An owed page is in exactly one segment of layout or displaced, and the kernel has nothing at
+ *     its address, unless somebody else put it there (then a copy says EEXIST).
+ *   - A page that is not owed has been given, or the task asked for zeros: a fault on it is
+ *     answered with zeros.
+ *   - owed only shrinks.
+ */
+#ifndef FI_RESTORE_SPACE_H
+#define FI_RESTORE_SPACE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "images/image.h"
+#include "restore/gate.h"
+#include "restore/layout.h"
+#include "restore/log.h"
+#include "restore/owed.h"
+#include "restore/source.h"
+
+struct fi_counters {
+	_Atomic uint64_t faults;   /* PAGEFAULT messages */
+	_Atomic uint64_t forks;	   /* FORK messages */
+	_Atomic uint64_t remaps, removes, unmaps;
+	_Atomic uint64_t demanded; /* owed pages given because a task waited for one near */
+	_Atomic uint64_t drained;  /* owed pages given while nobody waited */
+	_Atomic uint64_t zeroed;   /* zero pages handed out */
+	_Atomic uint64_t dropped;  /* owed pages that the task unmapped or discarded, or left behind
+				      when it exited or exec'd */
+	_Atomic uint64_t poisoned; /* owed pages that could not be read */
+	_Atomic uint64_t parked;   /* faults that had to wait for an event or for memory */
+};
+
+enum fi_space_state {
+	FI_SPACE_LIVE,
+	FI_SPACE_GONE,	 /* the kernel said ESRCH: exec or exit */
+	FI_SPACE_FAILED, /* cannot be served with certainty: its task must not run on */
+};
+
+struct fi_space {
+	int uffd;
+	unsigned id;	 /* counts up from 1 within a session */
+	unsigned parent; /* id of the space that forked it; 0 for a restored task */
+
+	/* Names for people, filled in when they are known (0: not known). */
+	_Atomic uint32_t vpid;
+	_Atomic pid_t pid;
+	_Atomic int pidfd; /* owned; -EBADF: none */
+
+	const struct fi_pagemap *pagemap; /* the image's, of the task it descends from */
+	struct fi_source *source;	  /* the session's */
+
+	struct fi_gate gate;
+	struct fi_layout layout;
+	struct fi_layout displaced; /* see events.c */
+
+	pthread_mutex_t owed_lock;
+	struct fi_owed owed;
+
+	_Atomic enum fi_space_state state;
+	_Atomic uint64_t generation; /* events applied */
+
+	uint64_t *parked; /* page addresses */
+	size_t nr_parked, room_parked;
+
+	/* demand.c: a stream is a task that walks on where the last fault's pages ended. */
+	uint64_t stream_next;
+	uint64_t stream_len; /* bytes to give at the next fault of the stream */
+
+	pthread_mutex_t drain_lock; /* picking the next chunk */
+	uint64_t drain_at;
+
+	struct fi_counters count;
+	void *worker; /* engine.c's */
+	_Atomic unsigned users;
+};
+
+/* A stretch of pages with one answer. */
+struct fi_extent {
+	uint64_t addr, len;   /* bytes; len at least a page */
+	uint64_t rank;	      /* of the first page; owed only */
+	const uint8_t *bytes; /* NULL: the answer is zeros */
+	unsigned file;	      /* bytes only: which pages file */
+	bool owed;
+};
+
+/* The space of a restored task, owing every lazy page.  Takes @uffd on success only.
+ * Returns 0, or -ENOMEM.  A space starts with one user. */
+int fi_space_new(int uffd, const struct fi_task_image *task, struct fi_source *source,
+		 struct fi_space **ret);
+
+/* The space of a child that @parent forked, as the parent is at this moment: call it for the FORK
+ * message, behind the parent's closed gate and before the next message is applied.  Takes @uffd on
+ * success only.  Returns 0 or -ENOMEM. */
+int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret);
+
+/* Users keep a space's memory; its descriptor goes with fi_space_retire. */
+struct fi_space *fi_space_get(struct fi_space *space);
+void fi_space_put(struct fi_space *space);
+
+uint64_t fi_space_nr_owed(struct fi_space *space);
+
+/* What a fault at @addr is to be answered with, and for how many bytes on the answer is the same;
+ * at most @max_len (a multiple of the page size, not 0).  Reader, or inside the gate. */
+struct fi_extent fi_space_look(struct fi_space *space, uint64_t addr, uint64_t max_len);
+
+/* The first owed stretch at or after @addr, at most @max_len long; false if there is none.
+ * Reader, or inside the gate. */
+bool fi_space_next_owed(struct fi_space *space, uint64_t addr, uint64_t max_len,
+			struct fi_extent *ret);
+
+/* The kernel has these pages now, or nobody can ask for them any more: takes them out of owed, and
+ * adds how many were owed to @counter.  Returns 0 or -ENOMEM. */
+int fi_space_settle(struct fi_space *space, uint64_t rank, uint64_t nr_pages,
+		    _Atomic uint64_t *counter);
+
+/* The same for every owed page in an address range of a layout (the space's own, or displaced). */
+int fi_space_drop(struct fi_space *space, const struct fi_layout *layout, uint64_t start,
+		  uint64_t end);
+
+/* Asks, without changing anything, whether an event waits to be read (as far as this space's
+ * copies are concerned).  -EAGAIN: yes; 0: no; -ESRCH: the space is gone. */
+int fi_space_probe(struct fi_space *space);
+
+/* The end of a space that owes nothing or is gone: every range is unregistered, the descriptor
+ * closed, the gate shut for good.  Reader only. */
+void fi_space_retire(struct fi_space *space);
+
+/* Log lines with vpid and pid in front. */
+void fi_space_log(struct fi_space *space, enum fi_log_level level, const char *fmt, ...)
+	fi_printf(3, 4);
+
+#endif
