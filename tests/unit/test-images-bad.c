@@ -160,7 +160,7 @@ SPOIL(zstd_pages, builder_write(&s->image, "pages-1.img", "\x28\xb5\x2f\xfd...."
 
 /* inventory, tree, core */
 SPOIL(version_3, builder_inventory(&s->image, 3))
-SPOIL(version_0, builder_inventory(&s->image, 0))
+SPOIL(top_is_a_pre_dump, builder_inventory(&s->image, 0))
 SPOIL(version_huge, builder_inventory(&s->image, UINT32_MAX))
 SPOIL(parent_version_3, builder_inventory(&s->parent, 3))
 SPOIL(parent_inventory_broken, builder_resize(&s->parent, "inventory.img", 7))
@@ -356,7 +356,8 @@ static const struct bad_case cases[] = {
 	BAD(zstd_pages, -EPROTONOSUPPORT, "'pages-1.img' is compressed (zstd)"),
 
 	BAD(version_3, -EPROTONOSUPPORT, "image version 3 (compressed pages)"),
-	BAD(version_0, -EPROTONOSUPPORT, "image version 0 is not supported"),
+	BAD(top_is_a_pre_dump, -EPROTONOSUPPORT,
+	    "'inventory.img' record 1 at byte 4: a pre-dump, which"),
 	BAD(version_huge, -EPROTONOSUPPORT, "image version 4294967295 is not supported"),
 	BAD(parent_version_3, -EPROTONOSUPPORT, "'parent/inventory.img' record 1 at byte 4"),
 	BAD(parent_inventory_broken, -EBADMSG, "'parent/inventory.img' record 1 at byte 4"),

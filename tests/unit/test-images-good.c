@@ -204,6 +204,22 @@ static void parent_of_another_generation(void **state)
 	builder_done(&b);
 }
 
+/* `criu pre-dump` leaves the version of its inventory at 0. */
+static void parent_is_a_pre_dump(void **state)
+{
+	fi_auto_image struct fi_image *image = NULL;
+	struct builder b, parent;
+
+	builder_sample(&b, &parent);
+	builder_inventory(&parent, 0);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(stamp_at(image, &fi_image_task(image, 0)->pagemap->runs[1], 0x15000),
+			 builder_stamp(3, 2));
+	builder_done(&parent);
+	builder_done(&b);
+}
+
 static void pieces_of_one_range_are_joined(void **state)
 {
 	const struct fi_vma vmas[] = { builder_anon(0x10000, 0x20000),
@@ -462,6 +478,7 @@ int main(void)
 		cmocka_unit_test(descriptors_are_given_back),
 		cmocka_unit_test(first_generation),
 		cmocka_unit_test(parent_of_another_generation),
+		cmocka_unit_test(parent_is_a_pre_dump),
 		cmocka_unit_test(pieces_of_one_range_are_joined),
 		cmocka_unit_test(no_pages_of_its_own),
 		cmocka_unit_test(an_entry_of_32_tib),
