@@ -203,7 +203,6 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 
 	(void)pthread_mutex_lock(&engine->lock);
 	r = fi_space_list_add(&engine->spaces, space);
-	space->id = ++engine->next_id;
 	if (space->parent)
 		engine->ended.nr_forked++;
 	worker = &engine->demand[space->id % engine->nr_demand];

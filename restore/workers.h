@@ -54,7 +54,6 @@ struct fi_engine {
 
 	/* Under lock: */
 	struct fi_space_list spaces; /* live; the list is a user of each */
-	unsigned next_id;
 	struct fi_engine_totals ended; /* sums over spaces that have ended */
 };
 
