@@ -25,10 +25,12 @@
 
 static struct fi_space *space_alloc(const struct fi_pagemap *pagemap, struct fi_source *source)
 {
+	static _Atomic unsigned last_id;
 	struct fi_space *space = calloc(1, sizeof(*space));
 
 	if (!space)
 		return NULL;
+	space->id = ++last_id;
 	space->uffd = -EBADF;
 	space->pidfd = -EBADF;
 	space->pagemap = pagemap;

@@ -58,7 +58,7 @@ enum fi_space_state {
 
 struct fi_space {
 	int uffd;
-	unsigned id;	 /* counts up from 1 within a session */
+	unsigned id;	 /* counts up from 1 */
 	unsigned parent; /* id of the space that forked it; 0 for a restored task */
 
 	/* Names for people, filled in when they are known (0: not known). */

@@ -1,0 +1,132 @@
+/* restore/drain_worker.c - a thread of the drain lane: choose a space, take chunks of it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "restore/drain.h"
+#include "restore/workers.h"
+
+/* Chunks of one space before the next one gets its turn. */
+#define MAX_CHUNKS 32
+
+/* The program's own threads come first. */
+#define NICE 10
+
+#define RETRY_NS	20000
+#define SOLE_CPU_NAP_NS 200000
+
+/* The next space that owes, in turn; restored tasks' first.  Under the engine's lock. */
+static struct fi_space *choose(struct fi_engine *engine, size_t *turn)
+{
+	for (int children = 0; children < 2; children++) {
+		for (size_t i = 0; i < engine->spaces.nr; i++) {
+			size_t at = (*turn + i) % engine->spaces.nr;
+			struct fi_space *space = engine->spaces.at[at];
+
+			if ((space->parent != 0) != (children != 0) ||
+			    space->state != FI_SPACE_LIVE || fi_space_nr_owed(space) == 0)
+				continue;
+			*turn = at + 1;
+			return fi_space_get(space);
+		}
+	}
+	return NULL;
+}
+
+static struct fi_space *wait_for_work(struct fi_engine *engine, size_t *turn)
+{
+	struct fi_space *space = NULL;
+
+	(void)pthread_mutex_lock(&engine->lock);
+	while (!engine->stopping) {
+		if (engine->restored)
+			space = choose(engine, turn);
+		if (space)
+			break;
+		(void)pthread_cond_wait(&engine->work, &engine->lock);
+	}
+	(void)pthread_mutex_unlock(&engine->lock);
+	return space;
+}
+
+static void nap(long ns)
+{
+	struct timespec ts = { .tv_nsec = ns };
+
+	(void)nanosleep(&ts, NULL);
+}
+
+/* CPUs that a demand worker sits on are for it and the thread that it serves. */
+static void demand_cpus(struct fi_engine *engine, cpu_set_t *ret)
+{
+	CPU_ZERO(ret);
+	for (unsigned i = 0; i < engine->nr_demand; i++) {
+		int cpu = engine->demand[i].placement.cpu;
+
+		if (cpu >= 0)
+			CPU_SET(cpu, ret);
+	}
+}
+
+/* Where this drain worker may run. */
+struct room {
+	cpu_set_t everywhere, avoided;
+	bool none; /* nowhere beside demand */
+};
+
+static void room_init(struct room *room)
+{
+	CPU_ZERO(&room->avoided);
+	room->none = false;
+	if (sched_getaffinity(0, sizeof(room->everywhere), &room->everywhere) < 0)
+		CPU_ZERO(&room->everywhere);
+}
+
+/* Makes way for demand; comes back when it has gone. */
+static void make_way(struct fi_engine *engine, struct room *room)
+{
+	cpu_set_t demand, left;
+
+	demand_cpus(engine, &demand);
+	if (CPU_EQUAL(&demand, &room->avoided))
+		return;
+	CPU_XOR(&left, &room->everywhere, &demand);
+	CPU_AND(&left, &left, &room->everywhere);
+	room->none = CPU_COUNT(&left) == 0;
+	room->avoided = demand;
+	if (!room->none)
+		(void)sched_setaffinity(0, sizeof(left), &left);
+}
+
+void *fi_drain_thread(void *arg)
+{
+	struct fi_engine *engine = arg;
+	struct fi_space *space;
+	struct room room;
+	size_t turn = 0;
+
+	room_init(&room);
+	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
+	while ((space = wait_for_work(engine, &turn))) {
+		enum fi_step step = FI_STEP_MORE;
+
+		for (int i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
+			make_way(engine, &room);
+			if (room.none)
+				nap(SOLE_CPU_NAP_NS);
+			step = fi_drain_step(space);
+		}
+		if (step == FI_STEP_END || fi_space_nr_owed(space) == 0)
+			fi_demand_call(space);
+		else if (step != FI_STEP_MORE)
+			nap(RETRY_NS);
+		fi_space_put(space);
+	}
+	return NULL;
+}
