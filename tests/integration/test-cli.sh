@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What CRIU 4.2.1 does and we do not imitate: it leaves the socket behind when it ends; without
-# pstree.img it waits for the tasks of an empty tree instead of complaining.
+# pstree.img it waits for the tasks of an empty tree instead of complaining; it says nothing when all
+# went well, where we say one line on standard error or in the log; and it is killed by SIGTERM, of
+# which we make an exit status of 1.
 . "$abs_top_srcdir/tests/integration/functions.sh"
 
 attempt "small-tree: dump" dump_scenario small-tree
@@ -35,18 +37,20 @@ background()
 	until_true 10 listens || die "it does not listen: $(cat "$tmp/err")"
 }
 
-# expect_end SECONDS STATUS
+# expect_end SECONDS STATUS...
 expect_end()
 {
-	local status
+	local status limit=$1
 
-	until_true "$1" eval '! kill -0 $engine 2>/dev/null' || {
+	shift
+
+	until_true "$limit" eval '! kill -0 $engine 2>/dev/null' || {
 		kill -KILL "$engine"
-		die "it did not end in $1 s"
+		die "it did not end in $limit s"
 	}
 	wait "$engine"
 	status=$?
-	[ "$status" -eq "$2" ] || die "exit status $status, expected $2"
+	[[ " $* " = *" $status "* ]] || die "exit status $status, expected $*"
 }
 
 # run ARGUMENT...: the server; says its exit status in $status
@@ -70,14 +74,14 @@ restore_it()
 
 # --- what works ---------------------------------------------------------------------------------
 
-quiet_foreground()
+foreground()
 {
 	set_server "$1"
 	background -D "$case/img" -W "$work"
 	restore_it
 	expect_end 10 0
 	[ ! -s "$tmp/out" ] || die "it writes to standard output"
-	[ ! -s "$tmp/err" ] || die "it complains: $(<"$tmp/err")"
+	[ "$(wc -l <"$tmp/err")" -le 1 ] || die "it talks more than needed: $(<"$tmp/err")"
 }
 
 log_file()
@@ -225,7 +229,7 @@ pidfile_exists()
 	[ "$status" -eq 1 ] || die "exit status $status, expected 1"
 	[ "$(<"$work/engine.pid")" = junk ] || die "it overwrote the file"
 	until_true 5 no_orphans || die "it left a daemon behind"
-	grep -q 'File exists' "$work/engine.log" || die "it does not say why"
+	grep -qs 'File exists' "$work/engine.log" "$tmp/err" || die "it does not say why"
 }
 
 # The restore fails, with the connection made: its pid is taken by an earlier restore.
@@ -258,12 +262,12 @@ terminated()
 	set_server "$1"
 	background -D "$case/img" -W "$work"
 	kill -TERM "$engine"
-	expect_end 5 143
+	expect_end 5 1 143
 }
 
 for mode in peer serve; do
 	for try in \
-		quiet_foreground log_file log_to_stderr work_dir_is_images_dir relative_dirs daemon \
+		foreground log_file log_to_stderr work_dir_is_images_dir relative_dirs daemon \
 		absolute_files stale_socket informs pidfile_exists restore_fails terminated status_fd \
 		"status_fd -d" \
 		"refuses -D $tmp/nothing" \
