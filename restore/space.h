@@ -90,7 +90,8 @@ struct fi_space {
 	uint64_t drain_at;
 
 	struct fi_counters count;
-	void *worker; /* engine.c's */
+	void *worker;	/* the engine's: its reader */
+	uint64_t since; /* the engine's: when it was added, ns, monotonic */
 	_Atomic unsigned users;
 };
 

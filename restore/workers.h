@@ -62,6 +62,10 @@ bool fi_space_list_remove(struct fi_space_list *list, const struct fi_space *spa
 
 uint64_t fi_now_ns(void);
 
+/* A condition that fi_cond_wait_ns can wait for, at most @ns from now. */
+void fi_cond_init(pthread_cond_t *cond);
+void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns);
+
 /* Asks the space's worker to look at it: it may have ended.  Any thread. */
 void fi_demand_call(struct fi_space *space);
 
