@@ -4,10 +4,7 @@
  */
 #include "config.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "restore/drain.h"
 #include "restore/workers.h"
@@ -15,8 +12,8 @@
 /* Chunks of one space before the next one gets its turn. */
 #define MAX_CHUNKS 32
 
-/* The program's own threads come first. */
-#define NICE 10
+/* Politeness: a pause this long since the last fault is the drain's; a chunk this often at least. */
+#define PAUSE_NS UINT64_C(1000000)
 
 #define RETRY_NS	20000
 #define SOLE_CPU_NAP_NS 200000
@@ -123,6 +120,14 @@ static void make_way(struct fi_engine *engine, struct room *room)
 		(void)sched_setaffinity(0, sizeof(left), &left);
 }
 
+static void wait_for_pause(struct fi_engine *engine)
+{
+	uint64_t now = fi_now_ns();
+
+	if (now < engine->polite_until && now - engine->last_fault < PAUSE_NS)
+		nap(PAUSE_NS);
+}
+
 void *fi_drain_thread(void *arg)
 {
 	struct fi_engine *engine = arg;
@@ -131,7 +136,6 @@ void *fi_drain_thread(void *arg)
 	size_t turn = 0;
 
 	room_init(&room);
-	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	while ((space = wait_for_work(engine, &turn))) {
 		enum fi_step step = FI_STEP_MORE;
 
@@ -139,6 +143,7 @@ void *fi_drain_thread(void *arg)
 			make_way(engine, &room);
 			if (room.none)
 				nap(SOLE_CPU_NAP_NS);
+			wait_for_pause(engine);
 			step = fi_drain_step(space);
 		}
 		if (step == FI_STEP_END || fi_space_nr_owed(space) == 0)

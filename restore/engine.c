@@ -91,6 +91,7 @@ static void add_counters(struct fi_counters *sum, const struct fi_counters *more
 	ADD(zeroed);
 	ADD(dropped);
 	ADD(poisoned);
+	ADD(stalled);
 	ADD(parked);
 #undef ADD
 }

@@ -46,12 +46,13 @@ void fi_gate_leave(struct fi_gate *gate)
 		(void)syscall(SYS_futex, &gate->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void fi_gate_close(struct fi_gate *gate)
+bool fi_gate_close(struct fi_gate *gate)
 {
 	unsigned seen = FI_GATE_CLOSED |
 			atomic_fetch_or_explicit(&gate->state, FI_GATE_CLOSED, memory_order_acquire);
+	int spins = 0;
 
-	for (int spins = 0; seen != FI_GATE_CLOSED; spins++) {
+	for (; seen != FI_GATE_CLOSED; spins++) {
 		if (spins < SPINS)
 			relax();
 		else
@@ -59,6 +60,7 @@ void fi_gate_close(struct fi_gate *gate)
 				      0);
 		seen = atomic_load_explicit(&gate->state, memory_order_acquire);
 	}
+	return spins > SPINS;
 }
 
 void fi_gate_open(struct fi_gate *gate)

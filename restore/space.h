@@ -47,6 +47,7 @@ struct fi_counters {
 	_Atomic uint64_t dropped;  /* owed pages that the task unmapped or discarded, or left behind
 				      when it exited or exec'd */
 	_Atomic uint64_t poisoned; /* owed pages that could not be read */
+	_Atomic uint64_t stalled;  /* times that the reader had to sleep at the gate */
 	_Atomic uint64_t parked;   /* faults that had to wait for an event or for memory */
 };
 
