@@ -146,27 +146,43 @@ static void conclude(struct fi_demand_worker *worker, struct fi_space *space, en
 		fi_demand_call(space);
 }
 
-static uint64_t nr_faults(struct fi_space *space)
+/* A drain copy that loses its CPU inside the gate delays demand by a time slice.  Where that
+ * happens CPUs are short, and for this long the drain only uses the pauses between faults. */
+#define POLITE_NS UINT64_C(200000000)
+
+static uint64_t load(const _Atomic uint64_t *counter)
 {
-	return atomic_load_explicit(&space->count.faults, memory_order_relaxed);
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* One step, and what it means for where and when the others run. */
+static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
+{
+	const struct fi_birth birth = { on_born, on_stillborn, worker };
+	uint64_t faults = load(&space->count.faults), stalled = load(&space->count.stalled);
+	enum fi_step step;
+
+	worker->now = fi_now_ns();
+	step = fi_demand_step(space, &birth);
+	if (load(&space->count.faults) != faults) {
+		worker->engine->last_fault = worker->now;
+		fi_placement_round(&worker->placement, space->pid, worker->now);
+	}
+	if (load(&space->count.stalled) != stalled)
+		worker->engine->polite_until = worker->now + POLITE_NS;
+	fi_placement_turn(&worker->placement);
+	return step;
 }
 
 static void step_space(struct fi_demand_worker *worker, struct fi_space *space)
 {
-	const struct fi_birth birth = { on_born, on_stillborn, worker };
 	enum fi_step step = FI_STEP_END;
 
 	if (space->uffd < 0)
 		return; /* it ended earlier in this round */
 
 	for (int i = 0; i < MAX_STEPS && space->state == FI_SPACE_LIVE; i++) {
-		uint64_t before = nr_faults(space);
-
-		worker->now = fi_now_ns();
-		step = fi_demand_step(space, &birth);
-		if (nr_faults(space) != before)
-			fi_placement_round(&worker->placement, space->pid, worker->now);
-		fi_placement_turn(&worker->placement);
+		step = step_once(worker, space);
 		if (step != FI_STEP_MORE)
 			break;
 	}

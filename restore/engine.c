@@ -57,6 +57,27 @@ uint64_t fi_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+void fi_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(cond, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns)
+{
+	uint64_t until = fi_now_ns() + ns;
+	struct timespec ts = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+
+	(void)pthread_cond_timedwait(cond, lock, &ts);
+}
+
 static void add_counters(struct fi_counters *sum, const struct fi_counters *more)
 {
 #define ADD(field) sum->field += more->field
@@ -70,6 +91,7 @@ static void add_counters(struct fi_counters *sum, const struct fi_counters *more
 	ADD(zeroed);
 	ADD(dropped);
 	ADD(poisoned);
+	ADD(stalled);
 	ADD(parked);
 #undef ADD
 }
@@ -109,19 +131,16 @@ static void *guard_thread(void *arg)
 
 	(void)pthread_mutex_lock(&engine->guard_lock);
 	while (!engine->stopping) {
-		uint64_t now = fi_now_ns(), until = now + FI_PLACEMENT_LOOK_AWAY_NS;
-		struct timespec ts;
+		uint64_t now = fi_now_ns(), look_ns = FI_PLACEMENT_LOOK_AWAY_NS;
 
 		for (unsigned i = 0; i < engine->nr_demand; i++) {
 			struct fi_demand_worker *worker = &engine->demand[i];
 
 			fi_placement_guard(&worker->placement, waiting(worker), now);
 			if (worker->placement.cpu >= 0)
-				until = now + FI_PLACEMENT_LOOK_NEAR_NS;
+				look_ns = FI_PLACEMENT_LOOK_NEAR_NS;
 		}
-		ts.tv_sec = (time_t)(until / 1000000000);
-		ts.tv_nsec = (long)(until % 1000000000);
-		(void)pthread_cond_timedwait(&engine->stop, &engine->guard_lock, &ts);
+		fi_cond_wait_ns(&engine->stop, &engine->guard_lock, look_ns);
 	}
 	(void)pthread_mutex_unlock(&engine->guard_lock);
 	return NULL;
@@ -152,7 +171,6 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 {
 	struct fi_engine *engine = calloc(1, sizeof(*engine));
 	unsigned nr = nr_workers();
-	pthread_condattr_t attr;
 	int r;
 
 	if (!engine)
@@ -160,11 +178,8 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 	engine->watcher = *watcher;
 	(void)pthread_mutex_init(&engine->lock, NULL);
 	(void)pthread_mutex_init(&engine->guard_lock, NULL);
-	(void)pthread_cond_init(&engine->work, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&engine->stop, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	fi_cond_init(&engine->work);
+	fi_cond_init(&engine->stop);
 	engine->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = engine->ended_fd < 0 ? -errno : 0;
 
@@ -201,6 +216,7 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 	struct fi_demand_worker *worker;
 	int r;
 
+	space->since = fi_now_ns();
 	(void)pthread_mutex_lock(&engine->lock);
 	r = fi_space_list_add(&engine->spaces, space);
 	if (space->parent)

@@ -25,9 +25,14 @@
 #define JUDGE_ROUNDS 32
 #define MAX_BAD	     4
 
-/* Absence after it was of no use, and after the CPU turned out to be busy. */
-#define USELESS_NS 200000000
-#define STARVED_NS 500000000
+/* Absence after it was of no use. */
+#define USELESS_NS UINT64_C(200000000)
+
+/* Absence after the CPU turned out to be busy: twice as long each time, while it happens again
+ * within FORGIVE_NS of the end of the last absence. */
+#define STARVED_NS    UINT64_C(500000000)
+#define STARVED_TIMES 6
+#define FORGIVE_NS    UINT64_C(2000000000)
 
 /* Guard: looks without progress before a worker with work counts as starved, one without as idle. */
 #define STARVED_LOOKS 2
@@ -150,6 +155,18 @@ void fi_placement_round(struct fi_placement *placement, pid_t pid, uint64_t now)
 	}
 }
 
+static uint64_t starved_ns(struct fi_placement *placement, uint64_t now)
+{
+	uint64_t before = STARVED_NS << placement->starved;
+
+	if (now - placement->last_starved > before + FORGIVE_NS)
+		placement->starved = 0;
+	else if (placement->starved < STARVED_TIMES)
+		placement->starved++;
+	placement->last_starved = now;
+	return STARVED_NS << placement->starved;
+}
+
 void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t now)
 {
 	uint64_t progress = atomic_load_explicit(&placement->progress, memory_order_relaxed);
@@ -159,7 +176,7 @@ void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t n
 	/* A worker without progress is sent away whatever it says it is: it may have been stopped
 	 * halfway through coming near. */
 	if (waiting && placement->still >= STARVED_LOOKS)
-		go_away(placement, now + STARVED_NS);
+		go_away(placement, now + starved_ns(placement, now));
 	else if (!waiting && placement->cpu >= 0 && placement->still >= IDLE_LOOKS)
 		go_away(placement, now);
 	else

@@ -42,7 +42,9 @@ struct fi_placement {
 
 	/* The guard's own. */
 	uint64_t seen_progress;
-	unsigned still; /* looks in a row without progress */
+	unsigned still;	       /* looks in a row without progress */
+	unsigned starved;      /* times that it was sent away starving, of late */
+	uint64_t last_starved; /* ns */
 };
 
 /* Worker: at its start. */

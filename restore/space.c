@@ -287,7 +287,7 @@ int fi_space_probe(struct fi_space *space)
 
 void fi_space_retire(struct fi_space *space)
 {
-	fi_gate_close(&space->gate); /* and it stays closed: no copier gets in any more */
+	(void)fi_gate_close(&space->gate); /* and it stays closed: no copier gets in any more */
 
 	/* Closing the last descriptor unregisters everything.  Should somebody else still hold a
 	 * copy of it, a fault would wait for ever, so the ranges are unregistered first; a range

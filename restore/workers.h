@@ -46,6 +46,8 @@ struct fi_engine {
 	int ended_fd;
 
 	_Atomic bool restored, abandoned, stopping;
+	_Atomic uint64_t last_fault;   /* ns, monotonic */
+	_Atomic uint64_t polite_until; /* ns: until then the drain keeps away from faults in time */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work; /* for drain workers */
@@ -61,6 +63,10 @@ int fi_space_list_add(struct fi_space_list *list, struct fi_space *space);
 bool fi_space_list_remove(struct fi_space_list *list, const struct fi_space *space);
 
 uint64_t fi_now_ns(void);
+
+/* A condition that fi_cond_wait_ns can wait for, at most @ns from now. */
+void fi_cond_init(pthread_cond_t *cond);
+void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns);
 
 /* Asks the space's worker to look at it: it may have ended.  Any thread. */
 void fi_demand_call(struct fi_space *space);
