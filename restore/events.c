@@ -82,6 +82,8 @@ static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birt
 	struct fi_space *child;
 	int r;
 
+	fi_space_log(space, FI_LOG_DEBUG, "forks while it owes %" PRIu64 " pages",
+		     fi_space_nr_owed(space));
 	r = fi_space_fork(space, uffd, &child);
 	if (r < 0) {
 		birth->stillborn(birth->arg, space, uffd);
