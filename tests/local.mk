@@ -7,3 +7,4 @@ include tests/unit/restore.mk
 include tests/unit/plugin.mk
 endif
 include tests/integration/local.mk
+include tests/bench/local.mk
