@@ -42,10 +42,10 @@ extern const struct scenario shape_scenarios[];
  * the formatting, so that children of threads may use it. */
 _Noreturn void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-#define REQUIRE(cond)                                                     \
-	do {                                                              \
-		if (!(cond))                                              \
-			fail("%s:%d: %s: %m", __FILE__, __LINE__, #cond); \
+#define REQUIRE(cond)                                                                              \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			fail("%s:%d: %s: %m", __FILE__, __LINE__, #cond);                          \
 	} while (0)
 
 /* Waits until the harness lets restored tasks go on.  Processes that a scenario starts in prepare()
