@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 
 #include "restore/demand.h"
+#include "restore/smaps.h"
 #include "restore/workers.h"
 
 /* Steps that one space may take before the others of its worker get their turn. */
@@ -120,6 +121,12 @@ static void on_stillborn(void *arg, struct fi_space *parent, int uffd)
 	fi_engine_note_failed(worker->engine);
 }
 
+static bool on_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)
+{
+	(void)arg;
+	return parent->pid && fi_smaps_wipes(parent->pid, addr, end, ret);
+}
+
 /* Whether a space has come to its end, or must be looked at again soon. */
 static void conclude(struct fi_demand_worker *worker, struct fi_space *space, enum fi_step step)
 {
@@ -158,7 +165,7 @@ static uint64_t load(const _Atomic uint64_t *counter)
 /* One step, and what it means for where and when the others run. */
 static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
 {
-	const struct fi_birth birth = { on_born, on_stillborn, worker };
+	const struct fi_birth birth = { on_born, on_stillborn, on_wipes, worker };
 	uint64_t faults = load(&space->count.faults), stalled = load(&space->count.stalled);
 	enum fi_step step;
 

@@ -36,6 +36,8 @@ librestore_a_SOURCES = \
 	restore/serve_options.c \
 	restore/session.c \
 	restore/session.h \
+	restore/smaps.c \
+	restore/smaps.h \
 	restore/source.c \
 	restore/source.h \
 	restore/space.c \

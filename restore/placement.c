@@ -59,6 +59,7 @@ static int cpu_of(pid_t pid)
 	enum { PROCESSOR = 39 }; /* proc(5), field of /proc/PID/stat */
 	char path[64], line[1024], *at;
 	fi_auto_close int fd = -EBADF;
+	int cpu = -1;
 	ssize_t len;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -70,7 +71,7 @@ static int cpu_of(pid_t pid)
 	at = strrchr(line, ')'); /* the name, field 2, may hold anything */
 	for (int field = 2; at && field < PROCESSOR; field++)
 		at = strchr(at + 1, ' ');
-	return at ? atoi(at + 1) : -1;
+	return at && sscanf(at + 1, "%d", &cpu) == 1 ? cpu : -1;
 }
 
 static int set_class(pid_t tid, int policy)

@@ -107,17 +107,17 @@ static void check_wiped(void)
 	check_zero(other.mem, other.nr_pages);
 }
 
-/* Wiped since before the dump: `other`.  Wiped since after the restore: pieces of `area`. */
+/* Wiped since before the dump: `other`.  (To have `area` wiped from now on, while it is owed, is
+ * something that no userfaultfd handler can hear of: README, limits.) */
 static void wipe_on_fork(void)
 {
-	pid_t pid;
+	pid_t pid = start_child();
 
-	advise_pieces(MADV_WIPEONFORK);
-	pid = start_child();
 	if (pid == 0) {
 		pid_t grandchild = start_child();
 
-		check_wiped();
+		check_area(&area);
+		check_zero(other.mem, other.nr_pages);
 		if (grandchild == 0)
 			end_child();
 		wait_child(grandchild);
@@ -128,7 +128,6 @@ static void wipe_on_fork(void)
 	wait_child(pid);
 
 	/* Kept again from now on. */
-	advise_pieces(MADV_KEEPONFORK);
 	REQUIRE(madvise(other.mem, other.nr_pages * PAGE, MADV_KEEPONFORK) == 0);
 	pid = start_child();
 	check_area(&area);
