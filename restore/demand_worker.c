@@ -63,11 +63,10 @@ void fi_demand_call(struct fi_space *space)
 static void end_space(struct fi_demand_worker *worker, struct fi_space *space)
 {
 	struct fi_engine *engine = worker->engine;
-	uint64_t left = fi_space_nr_owed(space);
 
 	(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
 	fi_space_retire(space);
-	space->count.dropped += left;
+	space->count.dropped += fi_space_nr_owed(space);
 	fi_space_log(space, FI_LOG_INFO,
 		     "%s: %" PRIu64 " faults, pages: %" PRIu64 " demanded, %" PRIu64
 		     " drained, %" PRIu64 " zero, %" PRIu64 " dropped",
@@ -81,20 +80,26 @@ static void end_space(struct fi_demand_worker *worker, struct fi_space *space)
 		fi_log(FI_LOG_WARN, "out of memory, leaking the record of space %u", space->id);
 }
 
-/* A space that cannot be served: its task is killed, and only when it is gone is anything closed. */
+/* A space that cannot be served: its task is killed, and only when it is gone is anything closed.
+ * Called again and again until then, because its pid may become known later. */
 static void doom(struct fi_demand_worker *worker, struct fi_space *space)
 {
 	int pidfd = space->pidfd;
 
-	space->state = FI_SPACE_FAILED;
-	fi_engine_note_failed(worker->engine);
-	if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
+	if (!space->doomed) {
+		space->doomed = true;
+		(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
+		fi_engine_note_failed(worker->engine);
+		if (pidfd < 0)
+			fi_space_log(space, FI_LOG_ERROR,
+				     "not served any more, and its pid is not known: it waits for "
+				     "ever at its next fault; kill it");
+	}
+	if (!space->killed && pidfd >= 0 &&
+	    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0) {
+		space->killed = true;
 		fi_space_log(space, FI_LOG_ERROR, "killed, so that it does not run on wrong memory");
-	else if (pidfd < 0)
-		fi_space_log(space, FI_LOG_ERROR,
-			     "not served any more, and its pid is not known: it waits for ever at "
-			     "its next fault; kill it");
-	(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
+	}
 }
 
 static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
@@ -108,6 +113,7 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 		 * zeros. */
 		fi_space_log(child, FI_LOG_ERROR, "out of memory, its faults stay unanswered");
 		engine->watcher.ended(engine->watcher.arg, child);
+		fi_engine_note_failed(engine);
 	}
 }
 
@@ -131,7 +137,8 @@ static bool on_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t
 static void conclude(struct fi_demand_worker *worker, struct fi_space *space, enum fi_step step)
 {
 	struct fi_engine *engine = worker->engine;
-	bool retry = step == FI_STEP_RETRY;
+	/* Whoever asks, and whatever the step was: no parked fault may be forgotten (law 3). */
+	bool retry = step == FI_STEP_RETRY || fi_demand_unfinished(space);
 
 	switch (space->state) {
 	case FI_SPACE_GONE:
@@ -204,6 +211,8 @@ static void look_at(struct fi_demand_worker *worker, struct fi_space *space)
 	if (space->uffd < 0)
 		return;
 	if (worker->engine->abandoned && space->state == FI_SPACE_LIVE)
+		space->state = FI_SPACE_FAILED;
+	if (space->state == FI_SPACE_FAILED) /* it may have been the drain that found out */
 		doom(worker, space);
 	if (fi_space_probe(space) == -ESRCH)
 		space->state = FI_SPACE_GONE;

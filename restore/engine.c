@@ -216,26 +216,29 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 	struct fi_demand_worker *worker;
 	int r;
 
-	space->since = fi_now_ns();
+	/* From epoll_ctl on its worker may end and free the space; not before the lock is released,
+	 * because to end it takes that, too. */
 	(void)pthread_mutex_lock(&engine->lock);
-	r = fi_space_list_add(&engine->spaces, space);
-	if (space->parent)
-		engine->ended.nr_forked++;
 	worker = &engine->demand[space->id % engine->nr_demand];
 	space->worker = worker;
-	(void)pthread_mutex_unlock(&engine->lock);
-	if (r < 0)
-		return r;
-
-	if (epoll_ctl(worker->epfd, EPOLL_CTL_ADD, space->uffd, &event) < 0) {
+	space->since = fi_now_ns();
+	r = fi_space_list_add(&engine->spaces, space);
+	if (r == 0 && epoll_ctl(worker->epfd, EPOLL_CTL_ADD, space->uffd, &event) < 0) {
 		r = -errno;
-		(void)pthread_mutex_lock(&engine->lock);
 		(void)fi_space_list_remove(&engine->spaces, space);
-		(void)pthread_mutex_unlock(&engine->lock);
-		return r;
 	}
-	(void)pthread_cond_broadcast(&engine->work);
-	return 0;
+	if (r < 0) {
+		space->worker = NULL;
+	} else {
+		if (space->parent)
+			engine->ended.nr_forked++;
+		/* Where there is nothing to drain, nobody else would ever ask for a look. */
+		if (engine->abandoned || (engine->restored && fi_space_nr_owed(space) == 0))
+			fi_demand_call(space);
+		(void)pthread_cond_broadcast(&engine->work);
+	}
+	(void)pthread_mutex_unlock(&engine->lock);
+	return r;
 }
 
 /* Has every worker look at every space of its own. */
@@ -262,8 +265,12 @@ void fi_engine_abandon(struct fi_engine *engine)
 
 void fi_engine_look(struct fi_engine *engine, struct fi_space *space)
 {
-	(void)engine;
-	fi_demand_call(space);
+	/* A child can be heard of before it is added.  That news may be lost: the next copy into the
+	 * space will say what has become of it. */
+	(void)pthread_mutex_lock(&engine->lock);
+	if (space->worker)
+		fi_demand_call(space);
+	(void)pthread_mutex_unlock(&engine->lock);
 }
 
 int fi_engine_fd(const struct fi_engine *engine)

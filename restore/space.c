@@ -33,6 +33,7 @@ static struct fi_space *space_alloc(const struct fi_pagemap *pagemap, struct fi_
 	space->id = ++last_id;
 	space->uffd = -EBADF;
 	space->pidfd = -EBADF;
+	space->stream_next = UINT64_MAX; /* 0 is an address like any other */
 	space->pagemap = pagemap;
 	space->source = source;
 	space->users = 1;
@@ -121,6 +122,7 @@ void fi_space_put(struct fi_space *space)
 	fi_owed_free(&space->owed);
 	(void)pthread_mutex_destroy(&space->owed_lock);
 	(void)pthread_mutex_destroy(&space->drain_lock);
+	free(space->trailing);
 	free(space->parked);
 	free(space);
 }
