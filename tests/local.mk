@@ -8,3 +8,4 @@ include tests/unit/plugin.mk
 endif
 include tests/integration/local.mk
 include tests/demo/local.mk
+include tests/bench/local.mk

@@ -1,0 +1,46 @@
+/* restore/smaps.c - see smaps.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include "restore/smaps.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+bool fi_smaps_find_wipes(FILE *smaps, uint64_t addr, uint64_t *end, bool *ret)
+{
+	char line[4096];
+	bool here = false;
+	uint64_t from, to;
+
+	/* "start-end perms ..." begins a mapping, "VmFlags: aa bb ..." ends it. */
+	while (fgets(line, sizeof(line), smaps)) {
+		if (strncmp(line, "VmFlags:", 8) == 0) {
+			if (!here)
+				continue;
+			*ret = strstr(line, " wf") != NULL;
+			*end = to;
+			return true;
+		}
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2)
+			here = from <= addr && addr < to;
+	}
+	return false;
+}
+
+bool fi_smaps_wipes(pid_t pid, uint64_t addr, uint64_t *end, bool *ret)
+{
+	char path[64];
+	FILE *smaps;
+	bool found;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	smaps = fopen(path, "re");
+	if (!smaps)
+		return false;
+	found = fi_smaps_find_wipes(smaps, addr, end, ret);
+	(void)fclose(smaps);
+	return found;
+}

@@ -1,0 +1,130 @@
+# tests/bench/lib/images.py - checkpoints: made once, hot or cold when they are restored.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+import ctypes
+import glob
+import mmap
+import os
+import shutil
+import time
+
+from .processes import Trouble, end_all, libc, run, spawn
+
+PAGE = mmap.PAGESIZE
+
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+
+
+def resident_share(paths):
+    """The share of the files' pages that is in the page cache."""
+    resident = total = 0
+    for path in paths:
+        size = os.path.getsize(path)
+        if not size:
+            continue
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            addr = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+        finally:
+            os.close(fd)
+        if addr in (None, ctypes.c_void_p(-1).value):
+            raise Trouble(f"cannot map {path}")
+        pages = (size + PAGE - 1) // PAGE
+        vector = ctypes.create_string_buffer(pages)
+        failed = libc.mincore(addr, size, vector)
+        libc.munmap(addr, size)
+        if failed:
+            raise Trouble(f"mincore of {path}")
+        resident += pages - vector.raw[:pages].count(b"\0")
+        total += pages
+    return resident / total if total else 0.0
+
+
+class Image:
+    """A checkpoint in DIR/img; DIR/run is where its workload finds commands, leaves results."""
+
+    def __init__(self, directory):
+        self.dir = directory
+        self.img = os.path.join(directory, "img")
+        self.run = os.path.join(directory, "run")
+        self.pid = None
+        os.makedirs(self.img)
+        os.makedirs(self.run)
+
+    def path(self, name):
+        return os.path.join(self.run, name)
+
+    def dump(self, criu, seconds=180):
+        status = run([criu, "dump", "-t", str(self.pid), "-D", self.img, "-o", "dump.log"],
+                     seconds, out=self.path("dump.out"))
+        if status != 0:
+            raise Trouble("cannot dump:\n" + tail(os.path.join(self.img, "dump.log")))
+        end_all()
+        for path in self.pages():
+            fd = os.open(path, os.O_RDONLY)
+            os.fsync(fd)
+            os.close(fd)
+
+    def pages(self):
+        return glob.glob(os.path.join(self.img, "pages-*.img"))
+
+    def size(self):
+        return sum(os.path.getsize(path) for path in self.pages())
+
+    def make_hot(self):
+        """Returns the share of pages in the page cache afterwards."""
+        share = resident_share(self.pages())
+        if share < 1:
+            for path in self.pages():
+                with open(path, "rb", buffering=0) as file:
+                    while file.read(1 << 20):
+                        pass
+            share = resident_share(self.pages())
+        return share
+
+    def make_cold(self, warm):
+        """Empties the page cache, and runs the programs in warm: theirs is not the time to be
+        measured. Returns the share of pages that stayed."""
+        os.sync()
+        with open("/proc/sys/vm/drop_caches", "w") as file:
+            file.write("3")
+        for path in glob.glob(os.path.join(self.img, "*")):
+            fd = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+        for argv in warm:
+            run(argv)
+        return resident_share(self.pages())
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def tail(path, lines=15):
+    try:
+        with open(path, errors="replace") as file:
+            return "".join(file.readlines()[-lines:]).rstrip()
+    except OSError:
+        return ""
+
+
+def wait_for_file(path, child, seconds):
+    deadline = time.monotonic() + seconds
+    while not (os.path.exists(path) and os.path.getsize(path)):
+        if child.wait(0.005) is not None:
+            raise Trouble(f"the workload ended with {child.status}: {tail(path)}")
+        if time.monotonic() > deadline:
+            raise Trouble(f"the workload was not ready in {seconds} s")
+
+
+def dump_workload(directory, tools, words, seconds=120):
+    """Starts the workload program with these words and dumps it when it is ready."""
+    image = Image(directory)
+    child = spawn([tools.workload, image.run] + words, out=image.path("out"), session=True)
+    wait_for_file(image.path("ready"), child, seconds)
+    image.pid = child.pid
+    image.dump(tools.criu)
+    return image

@@ -1,0 +1,43 @@
+# tests/bench/local.mk - how fast it is, beside CRIU's own lazy pages and beside a plain restore.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+bench_programs = \
+	tests/bench/programs/workload
+
+EXTRA_PROGRAMS = $(bench_programs)
+
+# Never sanitized: what is dumped and restored has to be an ordinary program.
+bench_cflags = $(WARNINGS_CFLAGS) $(PTHREAD_CFLAGS)
+
+tests_bench_programs_workload_SOURCES = \
+	tests/bench/programs/forks.c \
+	tests/bench/programs/memory.c \
+	tests/bench/programs/talk.c \
+	tests/bench/programs/touches.c \
+	tests/bench/programs/tree.c \
+	tests/bench/programs/workload.c \
+	tests/bench/programs/workload.h
+tests_bench_programs_workload_CFLAGS = $(bench_cflags)
+tests_bench_programs_workload_LDFLAGS = $(PTHREAD_CFLAGS)
+
+EXTRA_DIST += \
+	tests/bench/README.md \
+	tests/bench/lib/images.py \
+	tests/bench/lib/jobs.py \
+	tests/bench/lib/processes.py \
+	tests/bench/lib/report.py \
+	tests/bench/lib/restores.py \
+	tests/bench/run
+
+bench_run = $(top_srcdir)/tests/bench/run --build '$(abs_top_builddir)'
+
+bench-programs: $(bench_programs)
+
+bench: all bench-programs
+	$(bench_run) --json bench.json
+
+bench-quick: all bench-programs
+	$(bench_run) --quick --json bench-quick.json
+
+.PHONY: bench bench-programs bench-quick
+CLEANFILES += $(bench_programs) bench.json bench-quick.json
