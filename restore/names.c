@@ -164,8 +164,7 @@ static uint32_t vpid_of(pid_t pid)
 
 		if (strncmp(line, "NSpid:", 6) != 0)
 			continue;
-		if (!last || sscanf(last, "%" SCNu32, &vpid) != 1)
-			vpid = 0;
+		vpid = last ? (uint32_t)strtoul(last + 1, NULL, 10) : 0;
 		break;
 	}
 	if (status)

@@ -57,10 +57,10 @@ static long involuntary_switches(void)
 static int cpu_of(pid_t pid)
 {
 	enum { PROCESSOR = 39 }; /* proc(5), field of /proc/PID/stat */
-	char path[64], line[1024], *at;
+	char path[64], line[1024], *at, *end;
 	fi_auto_close int fd = -EBADF;
-	int cpu = -1;
 	ssize_t len;
+	long cpu;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -71,7 +71,10 @@ static int cpu_of(pid_t pid)
 	at = strrchr(line, ')'); /* the name, field 2, may hold anything */
 	for (int field = 2; at && field < PROCESSOR; field++)
 		at = strchr(at + 1, ' ');
-	return at && sscanf(at + 1, "%d", &cpu) == 1 ? cpu : -1;
+	if (!at)
+		return -1;
+	cpu = strtol(at + 1, &end, 10);
+	return end > at + 1 && cpu >= 0 && cpu < CPU_SETSIZE ? (int)cpu : -1;
 }
 
 static int set_class(pid_t tid, int policy)

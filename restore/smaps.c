@@ -6,8 +6,20 @@
 
 #include "restore/smaps.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* "start-end " begins the first line of a mapping. */
+static bool parse_range(const char *line, uint64_t *from, uint64_t *to)
+{
+	char *at, *last;
+
+	*from = strtoull(line, &at, 16);
+	if (at == line || *at != '-')
+		return false;
+	*to = strtoull(at + 1, &last, 16);
+	return last > at + 1 && *last == ' ';
+}
 
 bool fi_smaps_find_wipes(FILE *smaps, uint64_t addr, uint64_t *end, bool *ret)
 {
@@ -15,7 +27,7 @@ bool fi_smaps_find_wipes(FILE *smaps, uint64_t addr, uint64_t *end, bool *ret)
 	bool here = false;
 	uint64_t from, to;
 
-	/* "start-end perms ..." begins a mapping, "VmFlags: aa bb ..." ends it. */
+	/* "VmFlags: aa bb ..." is a mapping's last line. */
 	while (fgets(line, sizeof(line), smaps)) {
 		if (strncmp(line, "VmFlags:", 8) == 0) {
 			if (!here)
@@ -24,7 +36,7 @@ bool fi_smaps_find_wipes(FILE *smaps, uint64_t addr, uint64_t *end, bool *ret)
 			*end = to;
 			return true;
 		}
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2)
+		if (parse_range(line, &from, &to))
 			here = from <= addr && addr < to;
 	}
 	return false;
