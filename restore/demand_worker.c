@@ -148,7 +148,12 @@ static void conclude(struct fi_demand_worker *worker, struct fi_space *space, en
 		retry = true;
 		break;
 	case FI_SPACE_LIVE:
-		if (engine->restored && !space->nr_parked && fi_space_nr_owed(space) == 0) {
+		if (!engine->restored || space->nr_parked || fi_space_nr_owed(space) > 0)
+			break;
+		/* An UNMAP that was read may have settled the last pages while the FORK of another
+		 * thread, which came before it, is still to be read: its child owes them. */
+		retry = fi_space_probe(space) == -EAGAIN;
+		if (!retry) {
 			end_space(worker, space);
 			return;
 		}

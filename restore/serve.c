@@ -31,7 +31,7 @@ static const char usage[] =
 	"      --pidfile FILE     write the daemon's pid to FILE\n"
 	"      --status-fd FD     write a zero byte to FD and close it once the socket is there\n"
 	"  -o, --log-file FILE    log to FILE instead of standard error\n"
-	"  -v[NUM], -v[v...]      log errors (1), warnings (2, the default), more (3: -v, 4: -vv)\n"
+	"  -v, --verbosity[=NUM]  log errors (1), warnings (2, the default), more (3: -v, 4: -vv)\n"
 	"      --json FILE        write a summary to FILE at the end\n"
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
