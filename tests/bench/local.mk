@@ -42,21 +42,26 @@ EXTRA_DIST += \
 	tests/bench/README.md \
 	tests/bench/lib/images.py \
 	tests/bench/lib/jobs.py \
+	tests/bench/lib/plot.py \
 	tests/bench/lib/processes.py \
 	tests/bench/lib/report.py \
 	tests/bench/lib/restores.py \
 	tests/bench/programs/heap.py \
 	tests/bench/run
 
-bench_run = $(top_srcdir)/tests/bench/run --build '$(abs_top_builddir)'
+bench_run = CRIU="$${CRIU:-$(CRIU)}" $(top_srcdir)/tests/bench/run --build '$(abs_top_builddir)'
 
 bench-programs: $(bench_programs)
 
-bench: all bench-programs
-	$(bench_run) --json bench.json
+# What a sanitizer costs is not a figure of ours.
+bench-able: all bench-programs
+	@test '$(SANITIZERS)' = no || { echo 'a build with sanitizers is not for measuring' >&2; exit 1; }
 
-bench-quick: all bench-programs
-	$(bench_run) --quick --json bench-quick.json
+bench: bench-able
+	$(bench_run) --json bench.json --plot bench.svg
 
-.PHONY: bench bench-programs bench-quick
-CLEANFILES += $(bench_programs) bench.json bench-quick.json
+bench-quick: bench-able
+	$(bench_run) --quick --json bench-quick.json --plot bench-quick.svg
+
+.PHONY: bench bench-able bench-programs bench-quick
+CLEANFILES += $(bench_programs) bench.json bench.svg bench-quick.json bench-quick.svg

@@ -85,7 +85,10 @@ def p95(values):
 
 
 class Job:
-    """image: the words for images.dump; shows: the metrics in the table."""
+    """image: the words for images.dump; shows: the metrics in the table; headline: the one that the
+    plot shows, if any."""
+
+    headline = None
 
     def __init__(self, name, image, shows, rounds=3, caches=("hot",), about="", patience=60):
         self.name = name
@@ -116,6 +119,8 @@ class Job:
 class Work(Job):
     """The restored workload does something at once."""
 
+    headline = "done_ms"
+
     def __init__(self, name, image, command, shows, **more):
         super().__init__(name, image, shows, **more)
         self.command = command
@@ -138,6 +143,8 @@ class Work(Job):
 
 class Idle(Job):
     """Nobody touches anything until all of it is resident."""
+
+    headline = "resident_ms"
 
     def during(self, restore):
         restore.restore("idle")
@@ -184,6 +191,8 @@ class Scale(Job):
 class Redis(Job):
     """A client asks from before the restore until it has its replies."""
 
+    headline = "reply_ms"
+
     def client_words(self, restore):
         return ["gets", str(redis_keys(self.image)), "20000"]
 
@@ -209,6 +218,8 @@ class Redis(Job):
 class RedisSave(Redis):
     """BGSAVE while memory is still to come; what it wrote is read back and judged."""
 
+    headline = "save_ms"
+
     def client_words(self, restore):
         return ["save", str(redis_keys(self.image)), restore.image.path("dump.rdb")]
 
@@ -226,6 +237,8 @@ class RedisSave(Redis):
 
 class Clones(Job):
     """Many restores of one image at once, each in a pid namespace of its own."""
+
+    headline = "done_p95_ms"
 
     def __init__(self, name, image, nr, command, shows, **more):
         super().__init__(name, image, shows, **more)
