@@ -43,6 +43,10 @@ def resident_share(paths):
     return resident / total if total else 0.0
 
 
+class Missing(Trouble):
+    """A program that this machine has not got."""
+
+
 class Image:
     """A checkpoint in DIR/img; DIR/run is where its workload finds commands, leaves results."""
 
@@ -120,11 +124,42 @@ def wait_for_file(path, child, seconds):
             raise Trouble(f"the workload was not ready in {seconds} s")
 
 
-def dump_workload(directory, tools, words, seconds=120):
-    """Starts the workload program with these words and dumps it when it is ready."""
-    image = Image(directory)
+def start_workload(image, tools, words):
     child = spawn([tools.workload, image.run] + words, out=image.path("out"), session=True)
-    wait_for_file(image.path("ready"), child, seconds)
-    image.pid = child.pid
+    wait_for_file(image.path("ready"), child, 180)
+    return child
+
+
+def start_heap(image, tools, words):
+    argv = [tools.python, "-S", "-E", tools.heap, image.run, words[1]]
+    child = spawn(argv, out=image.path("out"), session=True)
+    wait_for_file(image.path("ready"), child, 180)
+    return child
+
+
+def start_redis(image, tools, words):
+    # an output file that grew would not be the one that was dumped
+    child = spawn([tools.redis, "--port", "0", "--unixsocket", image.path("redis.sock"),
+                   "--dir", image.run, "--save", "", "--rdbcompression", "no",
+                   "--loglevel", "warning"], session=True)
+    status = run([tools.redis_client, image.run, "fill", str(redis_keys(words))], 120)
+    if status != 0 or child.wait(0) is not None:
+        raise Trouble("cannot fill Redis: " + tail(image.path("results")))
+    return child
+
+
+def redis_keys(words):
+    """Keys with 1 KiB each that take so many MiB in Redis."""
+    return int(words[1]) * 900
+
+
+def dump(directory, tools, words):
+    """Starts what the words say (area, holes, tree: the workload; heap: a Python; redis) and dumps
+    it when it is ready."""
+    if words[0] == "redis" and not tools.redis:
+        raise Missing("no redis-server: ./bootstrap bench brings one")
+    image = Image(directory)
+    start = {"heap": start_heap, "redis": start_redis}.get(words[0], start_workload)
+    image.pid = start(image, tools, words).pid
     image.dump(tools.criu)
     return image

@@ -118,14 +118,6 @@ def name(pid):
         return ""
 
 
-def is_zombie(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
 def kill_tree(pid):
     for each in descendants(pid) + [pid]:
         try:
@@ -153,10 +145,12 @@ def end_all(but=()):
     raise Trouble(f"processes do not end: {left}")
 
 
-def memory_of(pid):
-    """The fields of /proc/PID/status that are kB, and its smaps_rollup, or {} when it is gone."""
+def memory_of(pid, *files):
+    """The fields of /proc/PID/status that are kB, and those of smaps_rollup with "smaps." before,
+    or of the files named only; {} when it is gone."""
     fields = {}
-    for file, prefix in (("status", ""), ("smaps_rollup", "smaps.")):
+    for file in files or ("status", "smaps_rollup"):
+        prefix = "smaps." if file == "smaps_rollup" else ""
         try:
             with open(f"/proc/{pid}/{file}") as lines:
                 for line in lines:

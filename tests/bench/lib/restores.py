@@ -8,6 +8,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 
@@ -22,16 +23,58 @@ class Hang(Exception):
     """What was waited for did not come in time."""
 
 
+def tell(image, file, words):
+    """Leaves words for the workload, all of them at once."""
+    with open(image.path(file) + ".new", "w") as out:
+        out.write(words + "\n")
+    os.rename(image.path(file) + ".new", image.path(file))
+
+
+def prepare(image, command):
+    """Removes what an earlier copy left, and leaves a command for the next."""
+    for left in ("results", "go", "check"):
+        try:
+            os.unlink(image.path(left))
+        except FileNotFoundError:
+            pass
+    if command:
+        tell(image, "go", command)
+
+
+def results(image, seconds, nr=1):
+    """The nr lines of results that there are to be, with times by our own clock: a restored one's
+    goes on from where it was at the dump."""
+    deadline = time.monotonic() + seconds
+    lines = []
+    while len(lines) < nr:
+        if time.monotonic() > deadline:
+            raise Hang(f"{len(lines)} of {nr} results in {seconds} s")
+        try:
+            with open(image.path("results")) as file:
+                lines = [line for line in file if line.endswith("\n")]
+        except FileNotFoundError:
+            pass
+        time.sleep(0.002)
+    found = [json.loads(line) for line in lines]
+    for result in found:
+        if "failed" in result:
+            raise Trouble("the workload failed: " + result["failed"])
+        ours = result["to_wall_ns"] - (time.time_ns() - now())
+        for key in ("start_ns", "first_ns", "end_ns"):
+            if key in result:
+                result[key] += ours
+    return found
+
+
 class Restore:
-    def __init__(self, tools, image, mode, wrapper=(), work="work"):
+    def __init__(self, tools, image, mode, work="work"):
         self.tools = tools
         self.image = image
         self.mode = mode
-        self.wrapper = list(wrapper)
         self.work = os.path.join(image.dir, work)
         self.engine = None
+        self.watch = lambda: None  # called now and then while CRIU restores
         self.start = self.criu_start = self.returned = None
-        self.said = 0
 
     # --- starting ---
 
@@ -58,91 +101,57 @@ class Restore:
             argv.append("--lazy-pages")
         if self.mode == "plugin":
             argv += ["--libdir", self.tools.plugin_dir]
-        return self.wrapper + argv
+        return argv
 
     def once(self, seconds):
+        """One attempt. Returns the exit status of CRIU."""
         shutil.rmtree(self.work, ignore_errors=True)
         os.makedirs(self.work)
+        self.engine = None
         self.start = now()
         if self.mode in ("peer", "serve"):
             self.start_engine()
         self.criu_start = now()
+        return self.run_criu(seconds)
+
+    def run_criu(self, seconds):
         criu = spawn(self.criu_argv(), out=self.work + "/restore.out",
                      env={"FAULTIN_BIN": self.tools.faultin})
-        if criu.wait(seconds) is None:
-            criu.kill()
-            criu.wait(10)
-            raise Hang(f"criu restore did not return in {seconds} s")
+        deadline = time.monotonic() + seconds
+        while criu.wait(0.02) is None:
+            if time.monotonic() > deadline:
+                criu.end()
+                raise Hang(f"criu restore did not return in {seconds} s")
+            if self.mode == "plugin" and not self.engine:
+                self.find_engine()
+            self.watch()
         self.returned = criu.ended
-        if criu.status == 0 and self.mode == "plugin" and not self.wrapper:
+        if self.mode == "plugin" and not self.engine and criu.status == 0:
             self.find_engine()
+            if not self.engine:
+                raise Trouble("the plugin started no engine: " + tail(self.work + "/restore.log"))
         return criu.status
 
     def find_engine(self):
+        """What the plugin starts is our child when the one between has ended."""
         for pid in children(os.getpid()):
             if name(pid).startswith("faultin"):
                 self.engine = Child(pid)
-                return
-        raise Trouble("the plugin started no engine: " + tail(self.work + "/restore.log"))
 
     def restore(self, command=None, seconds=120):
         """Restores, with a command waiting for the workload. A pid that somebody else on this
         machine has taken is no verdict: it is tried again."""
-        for left in ("results", "go", "check"):
-            try:
-                os.unlink(self.image.path(left))
-            except FileNotFoundError:
-                pass
-        if command:
-            self.tell("go", command)
+        prepare(self.image, command)
         for _ in range(8):
             status = self.once(seconds)
             if status == 0:
                 return self
-            log = tail(self.work + "/restore.log", 60)
             end_all()
-            if "File exists" not in log:
+            if not re.search("Can't fork for .*: File exists", tail(self.work + "/restore.log", 60)):
                 break
             time.sleep(1)
         raise Trouble(f"criu restore: exit status {status}\n" + tail(self.work + "/restore.log")
                       + "\n" + tail(self.work + "/engine.log"))
-
-    # --- talking to the workload ---
-
-    def tell(self, file, words):
-        with open(self.image.path(file) + ".new", "w") as out:
-            out.write(words + "\n")
-        os.rename(self.image.path(file) + ".new", self.image.path(file))
-
-    def result(self, seconds, nr=1):
-        """The next nr lines that the workload has to say, or the only one."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                with open(self.image.path("results")) as file:
-                    lines = [line for line in file if line.endswith("\n")]
-            except FileNotFoundError:
-                lines = []
-            if len(lines) >= self.said + nr:
-                break
-            if time.monotonic() > deadline:
-                raise Hang(f"no result in {seconds} s")
-            time.sleep(0.002)
-        found = [json.loads(line) for line in lines[self.said:self.said + nr]]
-        self.said += nr
-        for result in found:
-            if "failed" in result:
-                raise Trouble("the workload failed: " + result["failed"])
-            # to our own clock: a restored one's goes on from where it was at the dump
-            ours = result["to_wall_ns"] - (time.time_ns() - now())
-            for key in ("start_ns", "end_ns"):
-                if key in result:
-                    result[key] += ours
-        return found[0] if nr == 1 else found
-
-    def root(self):
-        with open(self.work + "/pid") as file:
-            return int(file.read())
 
     # --- ending ---
 
@@ -153,17 +162,20 @@ class Restore:
 
     def finish(self):
         """Ends the tree, then the engine. Returns what was not as it should be, or None."""
-        complaint = None
         end_all(but=[self.engine] if self.engine else [])
-        if self.engine:
-            if self.engine.wait(10) is None:
-                complaint = "the engine lives on without tasks"
-                self.engine.end()
-            elif self.engine.status != 0:
-                complaint = (f"the engine ended with {self.engine.status}: "
-                             + tail(self.work + "/engine.log", 3)
-                             + tail(self.work + "/faultin.log", 3))
-        return complaint
+        return self.end_engine()
+
+    def end_engine(self):
+        """The engine has to end by itself, with 0, when no task is left."""
+        if not self.engine:
+            return None
+        if self.engine.wait(10) is None:
+            self.engine.end()
+            return "the engine lives on without tasks"
+        if self.engine.status != 0:
+            return (f"the engine ended with {self.engine.status}: "
+                    + tail(self.work + "/engine.log", 3) + tail(self.work + "/faultin.log", 3))
+        return None
 
     def times(self):
         """What is known of every restore, in ms."""
@@ -171,3 +183,21 @@ class Restore:
             "engine_start_ms": (self.criu_start - self.start) / 1e6,
             "restore_ms": (self.returned - self.start) / 1e6,
         }
+
+
+class Clone(Restore):
+    """One of many restores of an image at once, each in a pid namespace of its own."""
+
+    def run_criu(self, seconds):
+        file = os.path.join(self.work, "returned")
+        helper = spawn([self.tools.pidns, file] + self.criu_argv(), out=self.work + "/restore.out",
+                       env={"FAULTIN_BIN": self.tools.faultin})
+        deadline = time.monotonic() + seconds
+        while not os.path.exists(file):
+            if helper.wait(0.002) is not None:
+                raise Trouble("no pid namespace: " + tail(self.work + "/restore.out"))
+            if time.monotonic() > deadline:
+                raise Hang(f"criu restore did not return in {seconds} s")
+        with open(file) as told:
+            status, self.returned = [int(word) for word in told.read().split()]
+        return status

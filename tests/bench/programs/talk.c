@@ -113,14 +113,19 @@ static bool read_command(void)
 	return true;
 }
 
+void talk_in(const char *run_dir)
+{
+	if ((size_t)snprintf(dir, sizeof(dir), "%s", run_dir) >= sizeof(dir))
+		_exit(3);
+}
+
 unsigned await_command(const char *run_dir, char **words, unsigned max)
 {
 	unsigned nr = 0;
 	char pid[32], *save = NULL;
 	int len;
 
-	if ((size_t)snprintf(dir, sizeof(dir), "%s", run_dir) >= sizeof(dir))
-		_exit(3);
+	talk_in(run_dir);
 	len = snprintf(pid, sizeof(pid), "%d\n", getpid());
 	write_line("ready", pid, (size_t)len);
 	while (!read_command())

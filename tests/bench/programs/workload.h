@@ -82,6 +82,9 @@ uint64_t touch_some(const struct area *area, struct order *order, uint64_t count
 /* Ends the process with a message.  What fails in a restored copy is a result, too. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Where files are exchanged with the runner. */
+void talk_in(const char *run_dir);
+
 /* Says that it is ready, and is dumped in here.  Returns in the restored copy, when there is a
  * command for it: words, at most @max of them.  Returns how many. */
 unsigned await_command(const char *run_dir, char **words, unsigned max);
