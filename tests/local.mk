@@ -6,4 +6,5 @@ include tests/unit/images.mk
 include tests/unit/restore.mk
 include tests/unit/plugin.mk
 endif
+include tests/model/local.mk
 include tests/integration/local.mk
