@@ -182,6 +182,18 @@ void fake_always(int fd, enum fake_op op, int r)
 	(void)pthread_mutex_unlock(&lock);
 }
 
+bool fake_always_if_open(int fd, enum fake_op op, int r)
+{
+	bool open;
+
+	(void)pthread_mutex_lock(&lock);
+	open = fakes[fd] != NULL;
+	if (open)
+		fakes[fd]->script[op].always = r;
+	(void)pthread_mutex_unlock(&lock);
+	return open;
+}
+
 size_t fake_waiting(int fd)
 {
 	size_t nr;

@@ -53,6 +53,7 @@ void fake_script(int fd, enum fake_op op, int r, uint64_t done);
 
 /* Calls without a script answer @r from now on (READ: when there are no messages). */
 void fake_always(int fd, enum fake_op op, int r);
+bool fake_always_if_open(int fd, enum fake_op op, int r);
 
 /* Messages that were not read yet. */
 size_t fake_waiting(int fd);

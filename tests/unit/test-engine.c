@@ -37,13 +37,27 @@ static void *look_thread(void *arg)
 	return NULL;
 }
 
+/* Descriptors are used again. */
+static void keep(struct fi_space *space)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct fi_space *before;
+
+	(void)pthread_mutex_lock(&lock);
+	before = spaces[space->uffd];
+	spaces[space->uffd] = fi_space_get(space);
+	if (before)
+		fi_space_put(before);
+	(void)pthread_mutex_unlock(&lock);
+}
+
 static void born(void *arg, struct fi_space *parent, struct fi_space *child, uint64_t before)
 {
 	pthread_t thread;
 
 	if (child->parent != parent->id || !before || !child->id)
 		broken++;
-	spaces[child->uffd] = fi_space_get(child);
+	keep(child);
 	nr_born++;
 	/* The process events of a child may come, to another thread, at any time. */
 	if (look_when_born && pthread_create(&thread, NULL, look_thread, child) == 0)
@@ -71,6 +85,13 @@ static void watch(const struct fake_call *call)
 		broken++;
 }
 
+static void nap_ms(long ms)
+{
+	const struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
+
+	(void)nanosleep(&ts, NULL);
+}
+
 static int setup(void **state)
 {
 	const struct fi_engine_watcher watcher = { born, ended, NULL };
@@ -86,6 +107,16 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	struct fi_engine_totals left = { .nr_live = 1 };
+
+	/* An engine ends only when every space has. */
+	for (int waited = 0; left.nr_live && waited < WAIT_MS; waited++) {
+		for (int fd = 0; fd < 4096; fd++)
+			if (spaces[fd] && fake_always_if_open(fd, FAKE_PROBE, -ESRCH))
+				fi_engine_look(engine, spaces[fd]);
+		nap_ms(1);
+		fi_engine_totals(engine, &left);
+	}
 	fi_engine_free(engine);
 	fake_watch = NULL;
 	fake_reset();
@@ -101,7 +132,7 @@ static struct fi_space *space_new(void)
 	struct fi_space *space = NULL;
 
 	assert_int_equal(fi_space_new(fake_uffd_new(), &toy->task, toy->source, &space), 0);
-	spaces[space->uffd] = fi_space_get(space);
+	keep(space);
 	return space;
 }
 
@@ -111,13 +142,6 @@ static struct fi_space *add(void)
 
 	assert_int_equal(fi_engine_add(engine, space), 0);
 	return space;
-}
-
-static void nap_ms(long ms)
-{
-	const struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
-
-	(void)nanosleep(&ts, NULL);
 }
 
 #define wait_until(condition)                                      \
