@@ -7,7 +7,9 @@ bench_programs = \
 	tests/bench/programs/redis-client \
 	tests/bench/programs/workload
 
-EXTRA_PROGRAMS = $(bench_programs)
+# In make check only so that they go on compiling; nothing is measured there.
+check_PROGRAMS += $(bench_programs)
+TESTS += tests/bench/test-bench.sh
 
 # Never sanitized: what is dumped and restored has to be an ordinary program.
 bench_cflags = $(WARNINGS_CFLAGS) $(PTHREAD_CFLAGS)
@@ -47,7 +49,8 @@ EXTRA_DIST += \
 	tests/bench/lib/report.py \
 	tests/bench/lib/restores.py \
 	tests/bench/programs/heap.py \
-	tests/bench/run
+	tests/bench/run \
+	tests/bench/test-bench.sh
 
 bench_run = CRIU="$${CRIU:-$(CRIU)}" $(top_srcdir)/tests/bench/run --build '$(abs_top_builddir)'
 
@@ -64,4 +67,4 @@ bench-quick: bench-able
 	$(bench_run) --quick --json bench-quick.json --plot bench-quick.svg
 
 .PHONY: bench bench-able bench-programs bench-quick
-CLEANFILES += $(bench_programs) bench.json bench.svg bench-quick.json bench-quick.svg
+CLEANFILES += bench.json bench.svg bench-quick.json bench-quick.svg

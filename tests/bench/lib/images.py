@@ -44,7 +44,7 @@ def resident_share(paths):
 
 
 class Missing(Trouble):
-    """A program that this machine has not got."""
+    """Something that this machine has not got."""
 
 
 class Image:
@@ -77,6 +77,14 @@ class Image:
 
     def size(self):
         return sum(os.path.getsize(path) for path in self.pages())
+
+    def spoil(self):
+        """Overwrites the pages in the middle: the workload's memory, without what it needs to
+        tell."""
+        for path in self.pages():
+            with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as pages:
+                first = len(pages) // 4 // PAGE * PAGE
+                pages[first:-first] = bytes(len(pages) - 2 * first)
 
     def make_hot(self):
         """Returns the share of pages in the page cache afterwards."""
@@ -153,11 +161,33 @@ def redis_keys(words):
     return int(words[1]) * 900
 
 
+def bytes_of(words):
+    """About what an image of these words holds."""
+    if words[0] == "holes":
+        return int(words[1]) * 13 // 10 * PAGE
+    if words[0] == "tree":
+        return int(words[1]) * int(words[2]) * PAGE
+    return int(words[1]) << 20
+
+
+def check_room(directory, words):
+    """The program needs memory once, the image disk, and a little more of both."""
+    need = bytes_of(words) * 9 // 8
+    with open("/proc/meminfo") as file:
+        memory = {line.split(":")[0]: int(line.split()[1]) << 10 for line in file}["MemAvailable"]
+    if memory < need:
+        raise Missing(f"{need >> 20} MiB of memory are wanted, {memory >> 20} are there")
+    disk = shutil.disk_usage(os.path.dirname(directory)).free
+    if disk < need:
+        raise Missing(f"{need >> 20} MiB of disk are wanted, {disk >> 20} are there")
+
+
 def dump(directory, tools, words):
     """Starts what the words say (area, holes, tree: the workload; heap: a Python; redis) and dumps
     it when it is ready."""
     if words[0] == "redis" and not tools.redis:
         raise Missing("no redis-server: ./bootstrap bench brings one")
+    check_room(directory, words)
     image = Image(directory)
     start = {"heap": start_heap, "redis": start_redis}.get(words[0], start_workload)
     image.pid = start(image, tools, words).pid

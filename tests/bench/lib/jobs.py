@@ -127,7 +127,7 @@ class Work(Job):
 
     def during(self, restore):
         restore.restore(self.command)
-        result = results(restore.image, self.patience)[0]
+        result = results(restore.image, self.patience, restore=restore)[0]
         judge(result)
         measures = restore.times()
         measures["first_ms"] = (result["start_ns"] - restore.start) / 1e6
@@ -155,7 +155,7 @@ class Idle(Job):
             raise Trouble(f"the engine has ended, and {rss >> 20} of {restore.image.size() >> 20} "
                           "MiB are resident")
         tell(restore.image, "check", "all")
-        judge(results(restore.image, self.patience)[0])
+        judge(results(restore.image, self.patience, restore=restore)[0])
         measures = restore.times()
         measures["resident_ms"] = (at - restore.start) / 1e6
         measures["drain_ms"] = max(0, at - restore.returned) / 1e6
@@ -206,7 +206,7 @@ class Redis(Job):
             client.end()
 
     def replies(self, restore, client):
-        result = results(restore.image, self.patience)[0]
+        result = results(restore.image, self.patience, restore=restore)[0]
         judge(result)
         measures = restore.times()
         measures["reply_ms"] = (result["start_ns"] - restore.start) / 1e6
@@ -340,10 +340,11 @@ def all_jobs(quick):
              about=f"{storm} short children of a process of {small[1]} MiB"),
     ]
 
-    nr = 8 if quick else 16
-    jobs.append(Clones("clones", small, nr, "random 2000 1",
+    copies = 8 if quick else 16
+    jobs.append(Clones("clones", small, copies, "random 2000 1",
                        ["ready_p95_ms", "work_p95_ms", "done_p95_ms", "all_mib"], rounds=2,
-                       about=f"{nr} restores at once, 2000 random pages each of {small[1]} MiB"))
+                       about=f"{copies} restores at once, 2000 random pages each of {small[1]} "
+                       "MiB"))
 
     tree = ["tree", "64", size(4096, 256)]
     jobs += [

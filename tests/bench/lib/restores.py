@@ -41,7 +41,7 @@ def prepare(image, command):
         tell(image, "go", command)
 
 
-def results(image, seconds, nr=1):
+def results(image, seconds, nr=1, restore=None):
     """The nr lines of results that there are to be, with times by our own clock: a restored one's
     goes on from where it was at the dump."""
     deadline = time.monotonic() + seconds
@@ -49,6 +49,8 @@ def results(image, seconds, nr=1):
     while len(lines) < nr:
         if time.monotonic() > deadline:
             raise Hang(f"{len(lines)} of {nr} results in {seconds} s")
+        if restore and restore.root_ended():
+            raise Trouble("the workload has ended without a result")
         try:
             with open(image.path("results")) as file:
                 lines = [line for line in file if line.endswith("\n")]
@@ -152,6 +154,11 @@ class Restore:
             time.sleep(1)
         raise Trouble(f"criu restore: exit status {status}\n" + tail(self.work + "/restore.log")
                       + "\n" + tail(self.work + "/engine.log"))
+
+    def root_ended(self):
+        with open(self.work + "/pid") as file:
+            pid = int(file.read())
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     # --- ending ---
 
