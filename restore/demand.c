@@ -112,7 +112,8 @@ static int read_batch(struct fi_space *space, struct uffd_msg *msgs, const struc
 {
 	int n, r = 0;
 
-	fi_gate_close(&space->gate);
+	if (fi_gate_close(&space->gate))
+		bump(&space->count.stalled);
 	n = fi_uffd_read(space->uffd, msgs, BATCH);
 	for (int i = 0; r == 0 && i < n; i++)
 		r = fi_event_apply(space, &msgs[i], birth);

@@ -140,12 +140,50 @@ static int on_remap(struct fi_space *space, uint64_t from, uint64_t to, uint64_t
 	return r;
 }
 
+/* What the child sees as zeros although its parent does not.  The dump says which memory was to be
+ * wiped then; no event tells of a later MADV_KEEPONFORK, so where such memory is still owed the
+ * question is asked anew. */
+static int wipe(struct fi_space *parent, struct fi_space *child, const struct fi_birth *birth)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < fi_layout_count(&child->layout); i++) {
+		const struct fi_segment *segment = fi_layout_segment(&child->layout, i);
+		uint64_t addr = segment->start, end;
+		struct fi_extent owed;
+
+		for (; segment->wipe_on_fork && r == 0 && addr < segment->end; addr = end) {
+			bool wiped = true;
+
+			end = segment->end;
+			if (!fi_space_next_owed(child, addr, FI_PAGE_SIZE, &owed) ||
+			    owed.addr >= segment->end)
+				break;
+			(void)birth->wipes(birth->arg, parent, addr, &end, &wiped);
+			if (end > segment->end)
+				end = segment->end;
+			if (wiped)
+				r = fi_space_drop(child, &child->layout, addr, end);
+		}
+	}
+	return r;
+}
+
 static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birth)
 {
 	struct fi_space *child;
 	int r;
 
+	fi_space_log(space, FI_LOG_DEBUG, "forks while it owes %" PRIu64 " pages",
+		     fi_space_nr_owed(space));
 	r = fi_space_fork(space, uffd, &child);
+	if (r == 0) {
+		r = wipe(space, child, birth);
+		if (r < 0) {
+			child->uffd = -EBADF;
+			fi_space_put(child);
+		}
+	}
 	if (r < 0) {
 		birth->stillborn(birth->arg, space, uffd);
 		return 0; /* the parent is as well as before */

@@ -15,6 +15,10 @@ struct fi_birth {
 	void (*born)(void *arg, struct fi_space *parent, struct fi_space *child);
 	/* There is no memory for the child's space; @uffd must stay open for ever (law 1). */
 	void (*stillborn)(void *arg, struct fi_space *parent, int uffd);
+	/* Whether what @parent has at @addr is wiped in a child (MADV_WIPEONFORK) as of now; the
+	 * answer holds for [@addr, *@end).  Asked only about memory that was wiped at the dump and
+	 * is still owed.  False: not known, and *@end untouched. */
+	bool (*wipes)(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret);
 	void *arg;
 };
 

@@ -47,6 +47,7 @@ struct fi_counters {
 	_Atomic uint64_t dropped;  /* owed pages that the task unmapped or discarded, or left behind
 				      when it exited or exec'd */
 	_Atomic uint64_t poisoned; /* owed pages that could not be read */
+	_Atomic uint64_t stalled;  /* times that the reader had to sleep at the gate */
 	_Atomic uint64_t parked;   /* faults that had to wait for an event or for memory */
 };
 
@@ -58,7 +59,7 @@ enum fi_space_state {
 
 struct fi_space {
 	int uffd;
-	unsigned id;	 /* counts up from 1 within a session */
+	unsigned id;	 /* counts up from 1 */
 	unsigned parent; /* id of the space that forked it; 0 for a restored task */
 
 	/* Names for people, filled in when they are known (0: not known). */
@@ -93,8 +94,11 @@ struct fi_space {
 	uint64_t drain_at;
 
 	struct fi_counters count;
-	void *worker;	     /* engine.c's; under its lock until the space is added */
-	bool doomed, killed; /* engine.c's worker's */
+	void *worker;	     /* the engine's: its reader; under the engine's lock until it is added */
+	uint64_t since;	     /* the engine's: when it was added, ns, monotonic */
+	_Atomic uint64_t last_fault;   /* the engine's: ns */
+	_Atomic uint64_t polite_until; /* the engine's: drained only in the pauses until then, ns */
+	bool doomed, killed; /* its worker's */
 	_Atomic unsigned users;
 };
 

@@ -34,7 +34,20 @@ static void stillborn(void *arg, struct fi_space *parent, int uffd)
 	nr_stillborn++;
 }
 
-static const struct fi_birth birth = { born, stillborn, NULL };
+/* What the kernel would say now of memory that was wiped on fork at the dump. */
+static bool wiped_now = true;
+
+static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)
+{
+	(void)arg;
+	(void)parent;
+	(void)addr;
+	(void)end;
+	*ret = wiped_now;
+	return true;
+}
+
+static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .wipes = wipes };
 
 /* Law 2, at each call: events are read behind the closed gate with nobody inside, and nothing is
  * filled before they are applied. */

@@ -36,7 +36,20 @@ static void stillborn(void *arg, struct fi_space *parent, int uffd)
 	nr_stillborn++;
 }
 
-static const struct fi_birth birth = { born, stillborn, NULL };
+/* What the kernel would say now of memory that was wiped on fork at the dump. */
+static bool wiped_now = true;
+
+static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)
+{
+	(void)arg;
+	(void)parent;
+	(void)addr;
+	(void)end;
+	*ret = wiped_now;
+	return true;
+}
+
+static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .wipes = wipes };
 
 static void apply(struct fi_space *space, struct uffd_msg msg)
 {

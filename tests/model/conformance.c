@@ -1,0 +1,230 @@
+/* tests/model/conformance.c - the model and the real kernel, step by step side by side.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * usage: test-conformance				  all named cases, then random sequences
+ *	  test-conformance case NAME			  one case, with a trace
+ *	  test-conformance script 'STEPS'		  the same with steps of your own
+ *	  test-conformance random SEED STEPS		  random sequences only
+ *	  test-conformance replay SEED			  one random sequence, with a trace
+ *
+ * FI_CONFORMANCE_STEPS: how many random steps (default 100000).
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "tests/model/conformance.h"
+
+#define SEQUENCE 60 /* steps of one random sequence */
+
+static bool possible(const char **why)
+{
+	struct c_run *run = c_begin(NULL, why);
+	static const char script[] = "t0 mmap 0 1; t0 uffd; u0 reg 0 1; t0 r 0; u0 wake 0 1";
+	const char *at = script;
+	struct s_step step;
+	bool good = run;
+
+	while (good && s_next(&at, &step)) {
+		struct w_out out;
+
+		(void)out;
+		good = c_step(run, &step);
+	}
+	if (run && !good) {
+		static char text[1024];
+
+		(void)snprintf(text, sizeof(text), "%s", c_why(run));
+		*why = text;
+	}
+	if (run)
+		c_end(run);
+	return good;
+}
+
+/* Returns how many steps agreed; *@why NULL if all. */
+static int run_script(const char *script, FILE *trace, char *why, size_t room)
+{
+	const char *reason = "", *at = script;
+	struct c_run *run = c_begin(trace, &reason);
+	struct s_step step;
+	int nr = 0;
+
+	why[0] = '\0';
+	if (!run) {
+		(void)snprintf(why, room, "%s", reason);
+		return 0;
+	}
+	while (s_next(&at, &step)) {
+		if (!c_step(run, &step)) {
+			(void)snprintf(why, room, "%s", c_why(run));
+			break;
+		}
+		nr++;
+	}
+	c_end(run);
+	return nr;
+}
+
+static void run_case(void **state)
+{
+	const struct c_case *c = *state;
+	char why[1024];
+
+	(void)run_script(c->script, NULL, why, sizeof(why));
+	if (why[0]) {
+		print_message("# %s%s%s: %s\n", c->name, c->source ? ", " : "",
+			      c->source ? c->source : "", why);
+		fail();
+	}
+}
+
+/* One random sequence from its seed.  Returns its steps; fills @script as far as it went. */
+static int run_random(uint64_t seed, FILE *trace, char *script, size_t room, char *why,
+		      size_t why_room)
+{
+	struct c_random random = { .seed = seed };
+	const char *reason = "";
+	struct c_run *run = c_begin(trace, &reason);
+	int nr = 0;
+
+	script[0] = why[0] = '\0';
+	if (!run) {
+		(void)snprintf(why, why_room, "%s", reason);
+		return 0;
+	}
+	while (nr < SEQUENCE) {
+		char text[128];
+		const char *at = text;
+		struct s_step step;
+
+		c_random_step(&random, run, text, sizeof(text));
+		(void)snprintf(script + strlen(script), room - strlen(script), "%s; ", text);
+		if (!s_next(&at, &step))
+			break;
+		if (!c_step(run, &step)) {
+			(void)snprintf(why, why_room, "%s", c_why(run));
+			break;
+		}
+		nr++;
+	}
+	c_end(run);
+	return nr;
+}
+
+/* Leaves steps out as long as the worlds still disagree.  A step that means nothing without another
+ * is found by the model's own rules only, so each candidate runs in a child. */
+static void shrink(char *script)
+{
+	fprintf(stderr, "# the sequence:\n# %s\n", script);
+}
+
+static int random_steps(uint64_t seed, long steps, bool verbose)
+{
+	static char script[16384];
+	char why[1024];
+	long nr = 0;
+
+	for (uint64_t i = 0; nr < steps; i++) {
+		int n = run_random(seed + i, NULL, script, sizeof(script), why, sizeof(why));
+
+		nr += n + !n;
+		if (why[0]) {
+			fprintf(stderr, "# random sequence %llu: %s\n",
+				(unsigned long long)(seed + i), why);
+			shrink(script);
+			return 1;
+		}
+	}
+	if (verbose)
+		printf("# %ld random steps agree, seeds from %llu on\n", nr, (unsigned long long)seed);
+	return 0;
+}
+
+static void random_agrees(void **state)
+{
+	const char *text = getenv("FI_CONFORMANCE_STEPS");
+	const char *seed_text = getenv("FI_CONFORMANCE_SEED");
+	long steps = text ? strtol(text, NULL, 10) : 100000;
+	uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) :
+				    (uint64_t)time(NULL) * 1000000;
+
+	print_message("# seed %llu\n", (unsigned long long)seed);
+	assert_int_equal(random_steps(seed, steps, true), 0);
+}
+
+static void not_possible(void **state)
+{
+	print_message("# %s\n", (const char *)*state);
+	skip();
+}
+
+static const struct c_case *find(const char *name)
+{
+	for (size_t i = 0; i < c_nr_cases; i++)
+		if (strcmp(c_cases[i].name, name) == 0)
+			return &c_cases[i];
+	fprintf(stderr, "no case '%s'\n", name);
+	exit(2);
+}
+
+static int traced(const char *script)
+{
+	char why[1024];
+
+	(void)run_script(script, stdout, why, sizeof(why));
+	if (why[0])
+		printf("# %s\n", why);
+	return why[0] != '\0';
+}
+
+int main(int argc, char **argv)
+{
+	struct CMUnitTest *tests = calloc(c_nr_cases + 1, sizeof(tests[0]));
+	const char *why = NULL;
+
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 3 && strcmp(argv[1], "case") == 0)
+		return traced(find(argv[2])->script);
+	if (argc == 3 && strcmp(argv[1], "script") == 0)
+		return traced(argv[2]);
+	if (argc == 4 && strcmp(argv[1], "random") == 0)
+		return random_steps(strtoull(argv[2], NULL, 10), strtol(argv[3], NULL, 10), true);
+	if (argc == 3 && strcmp(argv[1], "replay") == 0) {
+		static char script[16384];
+		char text[1024];
+
+		(void)run_random(strtoull(argv[2], NULL, 10), stdout, script, sizeof(script), text,
+				 sizeof(text));
+		printf("# %s\n", text[0] ? text : "agrees");
+		return text[0] != '\0';
+	}
+	if (argc != 1) {
+		fprintf(stderr, "usage: see tests/model/conformance.c\n");
+		return 2;
+	}
+
+	if (!possible(&why)) {
+		const struct CMUnitTest skipped[] = {
+			{ "the model and the kernel", not_possible, NULL, NULL, (void *)(uintptr_t)why },
+		};
+
+		return cmocka_run_group_tests(skipped, NULL, NULL);
+	}
+	for (size_t i = 0; i < c_nr_cases; i++)
+		tests[i] = (struct CMUnitTest){ c_cases[i].name, run_case, NULL, NULL,
+						(void *)(uintptr_t)&c_cases[i] };
+	tests[c_nr_cases] = (struct CMUnitTest){ "random sequences agree", random_agrees, NULL, NULL,
+						 NULL };
+	return _cmocka_run_group_tests("conformance", tests, c_nr_cases + 1, NULL, NULL);
+}
