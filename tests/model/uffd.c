@@ -358,10 +358,11 @@ again:
 		const struct m_vma *vma = &mm->vmas[i];
 
 		r = -ENOENT;
-		if (i == mm->nr_vmas || vma->start > f->dst || vma->end < f->dst + f->len ||
-		    vma->ctx < 0)
+		if (i == mm->nr_vmas || vma->start > f->dst)
 			goto out;
-		m_vma_anon(m, mm, i);
+		m_vma_anon(m, mm, i); /* even if nothing comes of it */
+		if (vma->end < f->dst + f->len || vma->ctx < 0)
+			goto out;
 	}
 	r = -EAGAIN;
 	if (ctx->changing)
