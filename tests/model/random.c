@@ -95,6 +95,13 @@ static int waited_for(struct c_run *run, int t, int page)
 	for (int i = 0; i < M_THREADS; i++) {
 		const struct m_thread *thread = &m->threads[i];
 
+		/* A discard that waits for its event has not flushed the TLBs for the VMAs before:
+		 * who touches them may see the old page, or the new one. */
+		if (thread->state == M_IN_EVENT && thread->task == self->task &&
+		    thread->call.op == M_OP_MADVISE &&
+		    M_BASE + (uint64_t)page * M_PAGE >= thread->call.addr &&
+		    M_BASE + (uint64_t)page * M_PAGE < thread->call.at)
+			return 2;
 		if (thread->state != M_IN_FAULT || thread->task != self->task ||
 		    thread->msg.arg.pagefault.address != M_BASE + (uint64_t)page * M_PAGE)
 			continue;

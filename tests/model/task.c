@@ -261,8 +261,12 @@ static void touch_enqueue(struct m_model *m, struct m_thread *thread, struct m_m
 
 /* --- changing memory ---------------------------------------------------------------------------- */
 
-/* Where a mapping of a file begins in it: behind its end, so a touch is a SIGBUS. */
-#define M_FILE_PGOFF ((UINT64_C(1) << 30) / M_PAGE)
+/* Where a mapping of a file begins in it: behind its end, so a touch is a SIGBUS.  Each has a file
+ * of its own, so they do not merge with one another. */
+static uint64_t file_pgoff(struct m_model *m)
+{
+	return (UINT64_C(1) << 32) + ++m->files * 4 * M_PAGES;
+}
 
 static bool in_arena(uint64_t addr, uint64_t len)
 {
@@ -304,7 +308,7 @@ static int do_mmap(struct m_model *m, struct m_mm *mm, struct m_call *call)
 	struct m_vma vma = {
 		.start = call->addr,
 		.end = call->addr + len,
-		.pgoff = call->file ? M_FILE_PGOFF : call->addr / M_PAGE,
+		.pgoff = call->file ? file_pgoff(m) : call->addr / M_PAGE,
 		.prot = (uint8_t)call->prot,
 		.flags = call->file ? M_VM_FILE : 0,
 		.ctx = -1,
@@ -616,6 +620,8 @@ static int advise_flags(struct m_model *m, struct m_mm *mm, const struct m_vma *
 	case MADV_KEEPONFORK:
 		flags &= ~M_VM_WIPEONFORK;
 		break;
+	case MADV_REMOVE: /* wants a shared file */
+		return flags & M_VM_FILE ? -EACCES : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -643,6 +649,10 @@ static int64_t advise_zap(struct m_model *m, struct m_mm *mm, struct m_call *cal
 		end = vma->end;
 	if (call->flags == MADV_DONTNEED)
 		m_zap(m, mm, call->at, end);
+	/* FREE leaves pages until memory is short (never, here) but takes poison at once. */
+	for (uint64_t addr = call->at; call->flags == MADV_FREE && addr < end; addr += M_PAGE)
+		if (m_pte(mm, addr) == M_PTE_POISON)
+			*m_pte_at(mm, addr) = M_PTE_NONE;
 	call->at = end;
 	return 0;
 }
