@@ -396,9 +396,10 @@ static int move(struct m_model *m, struct m_mm *mm, uint64_t addr, uint64_t to, 
 	}
 	if (!m_note_add(m, &notes->moved, old.ctx, -1, UFFD_EVENT_REMAP, addr, to, len) &&
 	    old.ctx >= 0) {
-		vma = mm->vmas[m_vma_index(mm, to)];
-		(void)m_vma_modify(m, mm, vma.start, vma.end, vma.prot, vma.flags & ~M_VM_MISSING,
-				   -1);
+		/* Whatever the moved pages were merged with is watched no more either. */
+		i = m_vma_index(mm, to);
+		mm->vmas[i].ctx = -1;
+		mm->vmas[i].flags &= ~M_VM_MISSING;
 	}
 	if (flags & MREMAP_DONTUNMAP) {
 		i = m_vma_index(mm, addr);

@@ -131,9 +131,17 @@ bool m_note_add(struct m_model *m, struct m_call *call, int ctx, int child, uint
 
 void m_note_release_child(struct m_model *m, struct m_note *note)
 {
+	struct m_mm *mm;
+
 	if (note->child < 0)
 		return;
-	m_ctx_clear(m, m->ctxs[note->child].mm, note->child);
+	mm = &m->mms[m->ctxs[note->child].mm];
+	for (int i = 0; i < mm->nr_vmas; i++) { /* unlike a close, without merging */
+		if (mm->vmas[i].ctx != note->child)
+			continue;
+		mm->vmas[i].ctx = -1;
+		mm->vmas[i].flags &= ~M_VM_MISSING;
+	}
 	m_ctx_put(m, note->child);
 	note->child = -1;
 }
