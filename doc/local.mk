@@ -1,1 +1,27 @@
-# doc/local.mk
+# doc/local.mk - man pages, made by scdoc where there is one, and what is to be read in the tree.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+man_sources = \
+	doc/faultin.1.scd \
+	doc/faultin-serve.1.scd \
+	doc/faultin-report.5.scd \
+	doc/faultin-plugin.7.scd
+EXTRA_DIST += $(man_sources) doc/design.md
+
+if HAVE_SCDOC
+man_pages = $(man_sources:.scd=)
+man_MANS += $(man_pages)
+CLEANFILES += $(man_pages)
+endif
+
+# By way of another name: a page that scdoc has given up on must not look like one.
+scdoc = $(AM_V_GEN)$(MKDIR_P) doc && $(SCDOC) <$(top_srcdir)/$@.scd >$@.tmp && mv -f $@.tmp $@
+
+doc/faultin.1: $(top_srcdir)/doc/faultin.1.scd
+	$(scdoc)
+doc/faultin-serve.1: $(top_srcdir)/doc/faultin-serve.1.scd
+	$(scdoc)
+doc/faultin-report.5: $(top_srcdir)/doc/faultin-report.5.scd
+	$(scdoc)
+doc/faultin-plugin.7: $(top_srcdir)/doc/faultin-plugin.7.scd
+	$(scdoc)

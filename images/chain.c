@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A parent without an inventory is read like its child: CRIU before 3.12 wrote none for a pre-dump.
+ * A parent that does not say its version is read like its child: a pre-dump's inventory has 0 there
+ * (seen in CRIU 4.2.1), and older CRIUs wrote none at all.
  */
 #include "images/chain.h"
 

@@ -13,6 +13,7 @@
 
 /* The values of img_version that CRIU has given out. */
 enum {
+	PRE_DUMP = 0,	 /* `criu pre-dump` leaves it unset */
 	IMAGES_V1 = 1,	 /* one magic number */
 	IMAGES_V1_1 = 2, /* the common magic number, then its own */
 	IMAGES_V1_2 = 3, /* pages may be compressed */
@@ -34,6 +35,11 @@ int fi_inventory_read(struct fi_image_dir *dir, struct fi_error *err)
 
 	inventory = msg;
 	switch (inventory->img_version) {
+	case PRE_DUMP:
+		if (dir->level > 0)
+			return 0;
+		return fi_records_error(&rd, err, -EPROTONOSUPPORT,
+					"a pre-dump, which only serves as the parent of a dump");
 	case IMAGES_V1:
 	case IMAGES_V1_1:
 		break;

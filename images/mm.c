@@ -83,8 +83,9 @@ int fi_mm_read(const struct fi_image_dir *dir, uint32_t vpid, struct fi_mm *ret,
 
 	mm = msg;
 	if (mm->n_vmas == 0)
-		return fi_records_error(&rd, err, -EPROTONOSUPPORT,
-					"no VMAs (CRIU before 1.3 kept them elsewhere)");
+		return fi_records_error(
+			&rd, err, -EPROTONOSUPPORT,
+			"no VMAs (the oldest CRIUs kept them in a file of their own)");
 	vmas = calloc(mm->n_vmas, sizeof(*vmas));
 	if (!vmas)
 		return fi_records_error(&rd, err, -ENOMEM, "no memory for %zu VMAs", mm->n_vmas);

@@ -86,7 +86,7 @@ static int read_nr_pages(const struct fi_records *rd, const Fi__Pb__PagemapEntry
 static int read_entry(const struct fi_records *rd, const Fi__Pb__PagemapEntry *from, uint64_t end,
 		      struct fi_pagemap_entry *ret, struct fi_error *err)
 {
-	uint64_t nr;
+	uint64_t nr = 0;
 	int r;
 
 	r = refuse_unknown(rd, &from->base, err);

@@ -26,7 +26,7 @@ struct fi_run {
 	uint64_t file_off;  /* byte offset of the first page; FI_RUN_DATA only */
 	uint64_t lazy_rank; /* lazy pages in all runs before this one; meaningful when lazy */
 	uint32_t nr_pages;  /* at least 1; longer entries become several runs */
-	uint16_t file;	    /* index for fi_image_pages(); FI_RUN_DATA only */
+	uint16_t file;	    /* index for fi_image_pages_file(); FI_RUN_DATA only */
 	uint8_t kind;	    /* enum fi_run_kind */
 	bool lazy;	    /* CRIU leaves these pages to whoever holds the userfaultfd */
 };

@@ -12,7 +12,8 @@
 #include "images/chain.h"
 #include "images/image.h"
 
-/* inventory.img: fills @dir's version and common_magic. */
+/* inventory.img: fills @dir's version and common_magic.  A pre-dump, which only a parent may be,
+ * does not say its version: they stay as they are. */
 int fi_inventory_read(struct fi_image_dir *dir, struct fi_error *err);
 
 /* pstree.img: an array of *@ret_nr (at least 1) tasks with vpid, ppid and nr_threads set, the rest

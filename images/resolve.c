@@ -90,35 +90,43 @@ static bool joins(const struct fi_run *run, const struct fi_run *next)
 	       run->file_off + (fi_run_end(run) - run->addr) == next->file_off;
 }
 
-/* Appends the pages [next->addr, @end). */
+/* Appends one run; NULL if there is no memory. */
+static struct fi_run *append(struct resolver *rs, const struct fi_run *run)
+{
+	size_t more = rs->size ? rs->size * 2 : 64;
+	void *grown;
+
+	if (rs->nr == rs->size) {
+		grown = reallocarray(rs->runs, more, sizeof(*rs->runs));
+		if (!grown)
+			return NULL;
+		rs->runs = grown;
+		rs->size = more;
+	}
+	rs->runs[rs->nr] = *run;
+	return &rs->runs[rs->nr++];
+}
+
+/* Appends the pages [next.addr, @end): to the last run where they go on from it, else as new ones.
+ */
 static int push(struct resolver *rs, struct fi_run next, uint64_t end, struct fi_error *err)
 {
 	struct fi_run *last = rs->nr && !rs->new_vma ? &rs->runs[rs->nr - 1] : NULL;
-	uint64_t left = (end - next.addr) >> FI_PAGE_SHIFT;
+	uint64_t left = (end - next.addr) >> FI_PAGE_SHIFT, room;
 
 	rs->new_vma = false;
 	rs->sums.nr_pages += left;
 	while (left > 0) {
-		if (last && last->nr_pages < UINT32_MAX && joins(last, &next)) {
-			uint64_t room = UINT32_MAX - last->nr_pages;
-
+		room = last && joins(last, &next) ? UINT32_MAX - last->nr_pages : 0;
+		if (room > 0) {
 			next.nr_pages = (uint32_t)(left < room ? left : room);
 			last->nr_pages += next.nr_pages;
 		} else {
-			if (rs->nr == rs->size) {
-				size_t more = rs->size ? rs->size * 2 : 64;
-				void *grown = reallocarray(rs->runs, more, sizeof(*rs->runs));
-
-				if (!grown)
-					return fi_error_set(err, -ENOMEM, "no memory for %zu runs",
-							    more);
-				rs->runs = grown;
-				rs->size = more;
-			}
 			next.nr_pages = (uint32_t)(left < UINT32_MAX ? left : UINT32_MAX);
 			next.lazy_rank = rs->sums.nr_lazy_pages;
-			last = &rs->runs[rs->nr++];
-			*last = next;
+			last = append(rs, &next);
+			if (!last)
+				return fi_error_set(err, -ENOMEM, "no memory for %zu runs", rs->nr);
 		}
 		if (next.lazy)
 			rs->sums.nr_lazy_pages += next.nr_pages;

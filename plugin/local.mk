@@ -1,1 +1,25 @@
-# plugin/local.mk
+# faultin.so: where CRIU calls in.  Its only library is libc.
+#
+# It is built without the sanitizers, because the CRIU that loads it has no runtime for them; the
+# tests link the same sources with them.
+criuplugindir = $(plugindir)
+criuplugin_LTLIBRARIES = plugin/faultin.la
+
+# Without plugin.c, which is the descriptor.
+plugin_parts = \
+	common/cleanup.h common/error.c common/error.h \
+	plugin/criu_abi.h \
+	plugin/criu_options.c plugin/criu_options.h \
+	plugin/engine.c plugin/engine.h \
+	plugin/host_log.c plugin/host_log.h \
+	plugin/lazy_socket.c plugin/lazy_socket.h \
+	plugin/program.c plugin/program.h
+plugin_cppflags = $(AM_CPPFLAGS) -DFI_INSTALLED_PROGRAM='"$(bindir)/faultin"'
+
+plugin_faultin_la_SOURCES = $(plugin_parts) plugin/plugin.c
+plugin_faultin_la_CPPFLAGS = $(plugin_cppflags)
+plugin_faultin_la_CFLAGS = $(WARNINGS_CFLAGS)
+plugin_faultin_la_LDFLAGS = -module -avoid-version -shared \
+	-Wl,--version-script=$(srcdir)/plugin/faultin.map
+EXTRA_plugin_faultin_la_DEPENDENCIES = plugin/faultin.map
+EXTRA_DIST += plugin/faultin.map doc/plugin.md

@@ -94,24 +94,43 @@ static void serve_parked(struct fi_space *space)
 			space->nr_parked * sizeof(space->parked[0]));
 }
 
+/* A FORK message wants a descriptor for the child, and the forking task waits while there is none:
+ * other children will end and leave theirs. */
+static bool starved(struct fi_space *space, int r)
+{
+	bool before = space->starved;
+
+	space->starved = r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+	if (space->starved && !before)
+		fi_space_log(space, FI_LOG_WARN, "has forked, and waits until the child can be served: %s",
+			     strerror(-r));
+	return space->starved;
+}
+
 /* Reads one batch and applies its events.  Returns how many messages. */
 static int read_batch(struct fi_space *space, struct uffd_msg *msgs, const struct fi_birth *birth)
 {
 	int n, r = 0;
 
-	fi_gate_close(&space->gate);
+	if (fi_gate_close(&space->gate))
+		bump(&space->count.stalled);
 	n = fi_uffd_read(space->uffd, msgs, BATCH);
 	for (int i = 0; r == 0 && i < n; i++)
 		r = fi_event_apply(space, &msgs[i], birth);
-	if (r == 0 && fi_layout_count(&space->displaced) && fi_space_probe(space) == 0)
+	if (r == 0 && fi_events_unsettled(space) && fi_space_probe(space) == 0)
 		r = fi_events_settled(space);
 	fi_gate_open(&space->gate);
 
 	if (r < 0)
 		fi_fill_fail(space, r, "cannot apply an event", 0);
-	if (n < 0 && n != -EAGAIN)
+	if (!starved(space, n) && n < 0 && n != -EAGAIN)
 		fi_fill_fail(space, n, "cannot read events", 0);
 	return n < 0 ? 0 : n;
+}
+
+bool fi_demand_unfinished(const struct fi_space *space)
+{
+	return space->nr_parked || space->starved || fi_events_unsettled(space);
 }
 
 enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth)
@@ -132,6 +151,5 @@ enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth
 		return FI_STEP_END;
 	if (n > 0)
 		return FI_STEP_MORE;
-	return space->nr_parked || fi_layout_count(&space->displaced) ? FI_STEP_RETRY :
-									FI_STEP_IDLE;
+	return fi_demand_unfinished(space) ? FI_STEP_RETRY : FI_STEP_IDLE;
 }

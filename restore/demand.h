@@ -19,4 +19,7 @@ enum fi_step {
  * were parked.  Reader only. */
 enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth);
 
+/* A step must follow soon even if the descriptor does not become readable.  Reader only. */
+bool fi_demand_unfinished(const struct fi_space *space);
+
 #endif

@@ -15,14 +15,23 @@ struct fi_birth {
 	void (*born)(void *arg, struct fi_space *parent, struct fi_space *child);
 	/* There is no memory for the child's space; @uffd must stay open for ever (law 1). */
 	void (*stillborn)(void *arg, struct fi_space *parent, int uffd);
+	/* Whether what @parent has at @addr is wiped in a child (MADV_WIPEONFORK) as of now; the
+	 * answer holds for [@addr, *@end).  Asked only about memory that was wiped at the dump and
+	 * is still owed.  False: not known, and *@end untouched. */
+	bool (*wipes)(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret);
 	void *arg;
 };
 
 /* Applies one event, in the order in which they were read.  Reader only, behind the closed gate;
- * a PAGEFAULT is not an event and is ignored.  Returns 0 or -ENOMEM: then the layout is no longer
+ * a PAGEFAULT is not an event and is ignored.  Returns 0, -ENOMEM, or -ENOTRECOVERABLE (so many
+ * threads changed one place at once that nobody can say what is where): then the layout is no longer
  * known and the space must be failed. */
 int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg,
 		   const struct fi_birth *birth);
+
+/* An event may still come that means something of the past: ask fi_space_probe whether one is
+ * pending, and if none is, call fi_events_settled.  Reader only. */
+bool fi_events_unsettled(const struct fi_space *space);
 
 /* All events that could concern what a late one displaced have been read (fi_space_probe said 0):
  * nobody can ask for it any more.  Reader only, behind the closed gate.  Returns 0 or -ENOMEM. */

@@ -79,15 +79,14 @@ enum fi_filled fi_fill(struct fi_space *space, const struct fi_extent *extent,
 	int r;
 
 	r = attempt(space, extent, want, &done);
-	/* mprotect has no event: a boundary between VMAs shows only here. */
-	while (r == -ENOENT && want > FI_PAGE_SIZE) {
-		want = want / 2 & ~(FI_PAGE_SIZE - 1);
+	/* mprotect has no event: a boundary between VMAs shows only here.  Bytes that cannot be read
+	 * may be another page's. */
+	while (want > FI_PAGE_SIZE && (r == -ENOENT || (r == -EFAULT && done == 0))) {
+		want = r == -EFAULT ? FI_PAGE_SIZE : want / 2 & ~(FI_PAGE_SIZE - 1);
 		r = attempt(space, extent, want, &done);
 	}
 	if (r == -ENOENT)
 		r = attempt_again(space, extent, &done);
-	if (r == -EFAULT && want > FI_PAGE_SIZE)
-		r = attempt(space, extent, FI_PAGE_SIZE, &done);
 
 	if (done > 0) {
 		*len = done;

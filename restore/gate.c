@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One word.  The reader sleeps on it with a futex after a short spin: a chunk takes tens of
- * microseconds, about what a sleep and a wake-up cost.
+ * One word.  The reader spins for about as long as a chunk takes, because a sleep and a wake-up of
+ * its CPU cost more than that; a copier that takes longer has lost its CPU or waits for memory, and
+ * then the reader sleeps on the word with a futex.
  */
 #include "config.h"
 
@@ -14,7 +15,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPINS 200
+#define SPINS 2000
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
 
 bool fi_gate_enter(struct fi_gate *gate)
 {
@@ -36,17 +46,21 @@ void fi_gate_leave(struct fi_gate *gate)
 		(void)syscall(SYS_futex, &gate->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void fi_gate_close(struct fi_gate *gate)
+bool fi_gate_close(struct fi_gate *gate)
 {
 	unsigned seen = FI_GATE_CLOSED |
 			atomic_fetch_or_explicit(&gate->state, FI_GATE_CLOSED, memory_order_acquire);
+	int spins = 0;
 
-	for (int spins = 0; seen != FI_GATE_CLOSED; spins++) {
-		if (spins >= SPINS)
+	for (; seen != FI_GATE_CLOSED; spins++) {
+		if (spins < SPINS)
+			relax();
+		else
 			(void)syscall(SYS_futex, &gate->state, FUTEX_WAIT_PRIVATE, seen, NULL, NULL,
 				      0);
 		seen = atomic_load_explicit(&gate->state, memory_order_acquire);
 	}
+	return spins > SPINS;
 }
 
 void fi_gate_open(struct fi_gate *gate)

@@ -27,8 +27,10 @@ struct fi_gate {
 bool fi_gate_enter(struct fi_gate *gate);
 void fi_gate_leave(struct fi_gate *gate);
 
-/* The reader: closes the gate and waits until nobody is inside; opens it.  One reader at a time. */
-void fi_gate_close(struct fi_gate *gate);
+/* The reader: closes the gate and waits until nobody is inside; opens it.  One reader at a time.
+ * Closing returns true when it had to sleep: a copier inside has lost its CPU, or waits for
+ * something. */
+bool fi_gate_close(struct fi_gate *gate);
 void fi_gate_open(struct fi_gate *gate);
 
 #endif

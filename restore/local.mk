@@ -3,8 +3,10 @@ noinst_LIBRARIES += librestore.a
 librestore_a_SOURCES = \
 	restore/demand.c \
 	restore/demand.h \
+	restore/demand_worker.c \
 	restore/drain.c \
 	restore/drain.h \
+	restore/drain_worker.c \
 	restore/engine.c \
 	restore/engine.h \
 	restore/events.c \
@@ -23,6 +25,8 @@ librestore_a_SOURCES = \
 	restore/names.h \
 	restore/owed.c \
 	restore/owed.h \
+	restore/placement.c \
+	restore/placement.h \
 	restore/procevents.c \
 	restore/procevents.h \
 	restore/report.c \
@@ -32,10 +36,13 @@ librestore_a_SOURCES = \
 	restore/serve_options.c \
 	restore/session.c \
 	restore/session.h \
+	restore/smaps.c \
+	restore/smaps.h \
 	restore/source.c \
 	restore/source.h \
 	restore/space.c \
-	restore/space.h
+	restore/space.h \
+	restore/workers.h
 
 # The door to userfaultfd is apart: tests link a model of the kernel in its place.
 noinst_LIBRARIES += libuffd.a

@@ -160,11 +160,10 @@ static uint32_t vpid_of(pid_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	status = fopen(path, "re");
 	while (status && fgets(line, sizeof(line), status)) {
-		char *last;
+		const char *last = strrchr(line, '\t');
 
 		if (strncmp(line, "NSpid:", 6) != 0)
 			continue;
-		last = strrchr(line, '\t');
 		vpid = last ? (uint32_t)strtoul(last + 1, NULL, 10) : 0;
 		break;
 	}

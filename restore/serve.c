@@ -31,7 +31,7 @@ static const char usage[] =
 	"      --pidfile FILE     write the daemon's pid to FILE\n"
 	"      --status-fd FD     write a zero byte to FD and close it once the socket is there\n"
 	"  -o, --log-file FILE    log to FILE instead of standard error\n"
-	"  -v[NUM], -v[v...]      log errors (1), warnings (2, the default), more (3: -v, 4: -vv)\n"
+	"  -v, --verbosity[=NUM]  log errors (1), warnings (2, the default), more (3: -v, 4: -vv)\n"
 	"      --json FILE        write a summary to FILE at the end\n"
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
@@ -79,7 +79,7 @@ static int open_log(const struct fi_serve_options *options, int *ret, struct fi_
 	return 0;
 }
 
-/* Every forked child takes a descriptor. */
+/* Every task of the image and every forked child takes a descriptor. */
 static void raise_nofile(void)
 {
 	struct rlimit limit;
@@ -154,13 +154,13 @@ static int say_ready(const struct fi_serve_options *options, struct fi_error *er
 
 	if (options->status_fd < 0)
 		return 0;
-	if (write(options->status_fd, &byte, 1) != 1)
+	/* The plugin stops reading our standard error when the byte arrives. */
+	if (options->parent_pidfd >= 0)
+		r = detach_stdio();
+	if (r == 0 && write(options->status_fd, &byte, 1) != 1)
 		r = fi_error_set(err, -errno, "cannot write to status descriptor %d: %s",
 				 options->status_fd, strerror(errno));
 	(void)close(options->status_fd);
-	/* The plugin stops listening to our standard error here. */
-	if (r == 0 && options->parent_pidfd >= 0)
-		r = detach_stdio();
 	return r;
 }
 
@@ -191,6 +191,7 @@ static int serve(const struct fi_serve_options *options, struct fi_error *err)
 	fi_auto_close int images_fd = -EBADF, log_fd = -EBADF, listener = -EBADF;
 	int r;
 
+	raise_nofile();
 	images_fd = open_images(options, err);
 	if (images_fd < 0)
 		return images_fd;
@@ -202,7 +203,6 @@ static int serve(const struct fi_serve_options *options, struct fi_error *err)
 	if (r < 0)
 		return r;
 
-	raise_nofile();
 	listener = fi_lazysock_listen(err);
 	if (listener < 0)
 		return listener;

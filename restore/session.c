@@ -89,24 +89,31 @@ static void on_connect(struct session *session)
 	fi_log(FI_LOG_INFO, "CRIU has connected");
 }
 
+/* A task that cannot be served must not run: nothing is registered with its userfaultfd yet, but
+ * it would run on zeros. */
+static void refuse(struct session *session, const struct fi_lazy_msg *msg, const char *why)
+{
+	if (msg->pid > 0)
+		(void)kill(msg->pid, SIGKILL);
+	restore_failed(session, why);
+}
+
 static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 {
 	const struct fi_task_image *task =
 		fi_image_find_task(session->config->image, msg->vpid);
 	struct fi_space *space;
 	char why[64];
-	int r;
 
 	if (!task || task->zombie) {
-		(void)close(msg->uffd); /* nothing is registered with it yet: nothing is lost */
+		(void)close(msg->uffd);
 		(void)snprintf(why, sizeof(why), "vpid %" PRIu32 " is not in the image", msg->vpid);
-		restore_failed(session, why);
+		refuse(session, msg, why);
 		return;
 	}
-	r = fi_space_new(msg->uffd, task, session->source, &space);
-	if (r < 0) {
+	if (fi_space_new(msg->uffd, task, session->source, &space) < 0) {
 		(void)close(msg->uffd);
-		restore_failed(session, "out of memory for a task");
+		refuse(session, msg, "out of memory for a task");
 		return;
 	}
 	fi_names_root(session->names, space, msg->pid);
@@ -114,9 +121,8 @@ static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 	session->report->nr_lazy_pages += task->pagemap->nr_lazy_pages;
 	fi_space_log(space, FI_LOG_INFO, "'%s' owes %" PRIu64 " pages", task->comm,
 		     task->pagemap->nr_lazy_pages);
-	r = fi_engine_add(session->engine, space);
-	if (r < 0)
-		restore_failed(session, strerror(-r));
+	if (fi_engine_add(session->engine, space) < 0)
+		refuse(session, msg, "out of memory for a task");
 }
 
 static void on_finished(struct session *session)
@@ -253,19 +259,16 @@ static void dispatch(struct session *session, int fd)
 		on_procevents(session);
 }
 
-static int loop(struct session *session)
+static void loop(struct session *session)
 {
 	struct epoll_event events[16];
 
 	while (!over(session)) {
 		int n = epoll_wait(session->epfd, events, 16, -1);
 
-		if (n < 0 && errno != EINTR)
-			return -errno;
 		for (int i = 0; i < n; i++)
 			dispatch(session, events[i].data.fd);
 	}
-	return 0;
 }
 
 /* --- beginning and end ------------------------------------------------------------------- */
@@ -374,10 +377,10 @@ int fi_session_run(const struct fi_session_config *config, struct fi_report *rep
 
 	*report = (struct fi_report){ .result = "failed" };
 	r = begin(&session);
-	if (r == 0)
-		r = loop(&session);
-	if (r == 0)
+	if (r == 0) {
+		loop(&session);
 		r = result(&session);
+	}
 	end(&session);
 	return r;
 }

@@ -25,12 +25,15 @@
 
 static struct fi_space *space_alloc(const struct fi_pagemap *pagemap, struct fi_source *source)
 {
+	static _Atomic unsigned last_id;
 	struct fi_space *space = calloc(1, sizeof(*space));
 
 	if (!space)
 		return NULL;
+	space->id = ++last_id;
 	space->uffd = -EBADF;
 	space->pidfd = -EBADF;
+	space->stream_next = UINT64_MAX; /* 0 is an address like any other */
 	space->pagemap = pagemap;
 	space->source = source;
 	space->users = 1;
@@ -78,21 +81,6 @@ int fi_space_new(int uffd, const struct fi_task_image *task, struct fi_source *s
 	return 0;
 }
 
-/* What the child of a fork sees as zeros although its parent does not. */
-static int wipe(struct fi_space *child)
-{
-	for (size_t i = 0; i < fi_layout_count(&child->layout); i++) {
-		const struct fi_segment *segment = fi_layout_segment(&child->layout, i);
-		int r = segment->wipe_on_fork ? fi_space_drop(child, &child->layout,
-							      segment->start, segment->end) :
-						0;
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret)
 {
 	struct fi_space *child = space_alloc(parent->pagemap, parent->source);
@@ -106,8 +94,6 @@ int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret)
 	(void)pthread_mutex_lock(&parent->owed_lock);
 	r = fi_owed_share(&parent->owed, &child->owed);
 	(void)pthread_mutex_unlock(&parent->owed_lock);
-	if (r == 0)
-		r = wipe(child);
 	if (r < 0) {
 		fi_space_put(child);
 		return r;
@@ -136,6 +122,7 @@ void fi_space_put(struct fi_space *space)
 	fi_owed_free(&space->owed);
 	(void)pthread_mutex_destroy(&space->owed_lock);
 	(void)pthread_mutex_destroy(&space->drain_lock);
+	free(space->trailing);
 	free(space->parked);
 	free(space);
 }
@@ -285,7 +272,7 @@ int fi_space_probe(struct fi_space *space)
 
 void fi_space_retire(struct fi_space *space)
 {
-	fi_gate_close(&space->gate); /* and it stays closed: no copier gets in any more */
+	(void)fi_gate_close(&space->gate); /* and it stays closed: no copier gets in any more */
 
 	/* Closing the last descriptor unregisters everything.  Should somebody else still hold a
 	 * copy of it, a fault would wait for ever, so the ranges are unregistered first; a range

@@ -10,7 +10,7 @@
  *
  * Who may do what:
  *   reader   the one thread that reads the space's events (its demand worker).  It alone changes
- *            layout, displaced and parked, and it alone retires the space.
+ *            layout, displaced, trailing and parked, and it alone retires the space.
  *   copiers  drain workers, inside the gate: they look at the layout and clear owed pages.
  *
  * Invariants (a page is a lazy rank of the image's pagemap):
@@ -47,6 +47,7 @@ struct fi_counters {
 	_Atomic uint64_t dropped;  /* owed pages that the task unmapped or discarded, or left behind
 				      when it exited or exec'd */
 	_Atomic uint64_t poisoned; /* owed pages that could not be read */
+	_Atomic uint64_t stalled;  /* times that the reader had to sleep at the gate */
 	_Atomic uint64_t parked;   /* faults that had to wait for an event or for memory */
 };
 
@@ -58,7 +59,7 @@ enum fi_space_state {
 
 struct fi_space {
 	int uffd;
-	unsigned id;	 /* counts up from 1 within a session */
+	unsigned id;	 /* counts up from 1 */
 	unsigned parent; /* id of the space that forked it; 0 for a restored task */
 
 	/* Names for people, filled in when they are known (0: not known). */
@@ -72,10 +73,13 @@ struct fi_space {
 	struct fi_gate gate;
 	struct fi_layout layout;
 	struct fi_layout displaced; /* see events.c */
+	struct fi_trailing *trailing; /* see events.c */
+	size_t nr_trailing, room_trailing;
 
 	pthread_mutex_t owed_lock;
 	struct fi_owed owed;
 
+	bool starved; /* demand.c: an event cannot be read for want of descriptors or memory */
 	_Atomic enum fi_space_state state;
 	_Atomic uint64_t generation; /* events applied */
 
@@ -90,7 +94,9 @@ struct fi_space {
 	uint64_t drain_at;
 
 	struct fi_counters count;
-	void *worker; /* engine.c's */
+	void *worker;	     /* the engine's: its reader; under the engine's lock until it is added */
+	uint64_t since;	     /* the engine's: when it was added, ns, monotonic */
+	bool doomed, killed; /* its worker's */
 	_Atomic unsigned users;
 };
 

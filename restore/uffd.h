@@ -17,8 +17,9 @@
 
 /* Reads up to @nr messages without blocking.
  *
- * Returns how many (> 0); -EAGAIN when there are none; else what read(2) gave.  The task behind an
- * event goes on as soon as its message is read.  A FORK message carries the descriptor of the
+ * Returns how many (> 0); -EAGAIN when there are none; -EMFILE, -ENFILE or -ENOMEM when a FORK
+ * message cannot be read yet (it stays); else what read(2) gave.  The task behind an event goes on
+ * as soon as its message is read.  A FORK message carries the descriptor of the
  * child's userfaultfd, which is now the caller's.
  */
 int fi_uffd_read(int fd, struct uffd_msg *msgs, size_t nr);

@@ -8,3 +8,5 @@ include tests/unit/plugin.mk
 endif
 include tests/model/local.mk
 include tests/integration/local.mk
+include tests/demo/local.mk
+include tests/bench/local.mk

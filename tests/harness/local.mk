@@ -32,7 +32,8 @@ AM_TESTS_ENVIRONMENT = \
 harness_tests = \
 	tests/harness/test-banned.sh \
 	tests/harness/test-headers.sh \
-	tests/harness/test-listed.sh
+	tests/harness/test-listed.sh \
+	tests/harness/test-man.sh
 
 TESTS += $(harness_tests)
 EXTRA_DIST += \

@@ -1,1 +1,59 @@
-# tests/integration/local.mk
+# tests/integration/local.mk - the real CRIU: dump, restore, and let the programs judge their memory.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+check_PROGRAMS += \
+	tests/integration/programs/scenarios \
+	tests/integration/tools/reap \
+	tests/integration/tools/split-image
+
+# Never sanitized: what is dumped and restored has to be an ordinary program, and a sanitizer's
+# terabytes of shadow memory are not.
+integration_cflags = $(WARNINGS_CFLAGS) $(PTHREAD_CFLAGS)
+
+tests_integration_programs_scenarios_SOURCES = \
+	tests/integration/programs/advises.c \
+	tests/integration/programs/forks.c \
+	tests/integration/programs/lives.c \
+	tests/integration/programs/main.c \
+	tests/integration/programs/moves.c \
+	tests/integration/programs/pattern.c \
+	tests/integration/programs/protects.c \
+	tests/integration/programs/scenario.h \
+	tests/integration/programs/shapes.c \
+	tests/integration/programs/syscalls.c \
+	tests/integration/programs/threads.c \
+	tests/integration/programs/unmaps.c
+tests_integration_programs_scenarios_CFLAGS = $(integration_cflags)
+tests_integration_programs_scenarios_LDFLAGS = $(PTHREAD_CFLAGS)
+
+tests_integration_tools_reap_SOURCES = tests/integration/tools/reap.c
+tests_integration_tools_reap_CFLAGS = $(integration_cflags)
+tests_integration_tools_reap_LDFLAGS = $(PTHREAD_CFLAGS)
+
+tests_integration_tools_split_image_SOURCES = tests/integration/tools/split-image.c
+tests_integration_tools_split_image_CFLAGS = $(integration_cflags)
+tests_integration_tools_split_image_LDFLAGS = $(PTHREAD_CFLAGS)
+
+integration_tests = \
+	tests/integration/test-advises.sh \
+	tests/integration/test-bad-images.sh \
+	tests/integration/test-chains.sh \
+	tests/integration/test-cli.sh \
+	tests/integration/test-forks.sh \
+	tests/integration/test-kills.sh \
+	tests/integration/test-large.sh \
+	tests/integration/test-lengths.sh \
+	tests/integration/test-lives.sh \
+	tests/integration/test-moves.sh \
+	tests/integration/test-protects.sh \
+	tests/integration/test-repeats.sh \
+	tests/integration/test-scenarios.sh \
+	tests/integration/test-shapes.sh \
+	tests/integration/test-syscalls.sh \
+	tests/integration/test-threads.sh \
+	tests/integration/test-unmaps.sh
+
+TESTS += $(integration_tests)
+EXTRA_DIST += \
+	$(integration_tests) \
+	tests/integration/functions.sh

@@ -55,10 +55,10 @@ static int close_events(void **state)
 	return 0;
 }
 
-#define SKIP_UNLESS(pe)         \
-	do {                    \
-		if (!(pe))      \
-			skip(); \
+#define SKIP_UNLESS(pe)                                                                            \
+	do {                                                                                       \
+		if (!(pe))                                                                         \
+			skip();                                                                    \
 	} while (0)
 
 /* The next event that is about @pid.  Fails the test when none comes or some were lost. */

@@ -1,0 +1,328 @@
+/* plugin/engine.c - see engine.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * CRIU clones a middle process, the middle clones the engine and ends; the engine is an orphan from
+ * then on.  Both clones name no exit signal, so that CRIU's SIGCHLD handler, or its having ignored
+ * SIGCHLD, has no part in it.  The children call nothing but system calls until they exec or end.
+ *
+ * Not here: what to do with the words; the socket file (lazy_socket.h).
+ */
+#include "config.h"
+
+#include "plugin/engine.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+/* Descriptors in the engine.  The numbers are in its arguments. */
+enum {
+	FD_IMAGES = 3,
+	FD_STATUS = 4,
+	FD_PARENT = 5,
+	FD_END,
+};
+
+/* How long a killed engine may take to be gone, and a failed one to say its last words. */
+#define LAST_WORDS_MS 2000
+
+static const char *const engine_argv[] = {
+	"faultin",    "serve",	     "--images-dir-fd", "3", "--work-dir",     ".",
+	"--log-file", "faultin.log", "--status-fd",	"4", "--parent-pidfd", "5",
+	NULL,
+};
+
+/* What the engine is made from.  CRIU's ends of the pipes are the other members. */
+struct start {
+	const char *program;
+	int null, images, parent;
+	int status[2], words[2], pid[2]; /* pipes */
+};
+
+static void close_start(struct start *s)
+{
+	fi_close(&s->null);
+	fi_close(&s->parent);
+	for (int i = 0; i < 2; i++) {
+		fi_close(&s->status[i]);
+		fi_close(&s->words[i]);
+		fi_close(&s->pid[i]);
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int pidfd_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0); /* CLOEXEC */
+}
+
+/* fork(2) without an exit signal.  With all arguments 0 their order, which differs between
+ * architectures, does not matter. */
+static pid_t fork_silently(void)
+{
+	return (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
+}
+
+/* Ends a child with a sentence about the call that failed. */
+static void __attribute__((noreturn)) give_up(const char *what)
+{
+	(void)dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
+	_exit(127);
+}
+
+static void close_from(int first)
+{
+	const struct dirent *entry;
+	DIR *dir;
+	int fd;
+
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, (unsigned int)first, ~0u, 0u) == 0)
+		return;
+#endif
+	dir = opendir("/proc/self/fd");
+	if (!dir)
+		give_up("/proc/self/fd");
+	while ((entry = readdir(dir))) {
+		fd = (int)strtol(entry->d_name, NULL, 10); /* "." and ".." are 0 */
+		if (fd >= first && fd != dirfd(dir))
+			(void)close(fd);
+	}
+	(void)closedir(dir);
+}
+
+static void reset_signals(void)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)sigaction(sig, &act, NULL); /* some cannot be set */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* In the engine's process. */
+static void __attribute__((noreturn)) become_engine(const struct start *s)
+{
+	const int from[FD_END] = {
+		s->null, s->null, s->words[1], s->images, s->status[1], s->parent
+	};
+	int high[FD_END];
+
+	/* Out of the way first: any of them may have any of the numbers that are to be set. */
+	for (int i = 0; i < FD_END; i++) {
+		high[i] = fcntl(from[i], F_DUPFD, FD_END);
+		if (high[i] < 0)
+			give_up("fcntl");
+	}
+	for (int i = 0; i < FD_END; i++)
+		if (dup2(high[i], i) < 0)
+			give_up("dup2");
+	close_from(FD_END);
+	reset_signals();
+	(void)execve(s->program, (char *const *)engine_argv, environ);
+	give_up(s->program);
+}
+
+/* In the middle process: tells the engine's pid and ends. */
+static void __attribute__((noreturn)) become_middle(const struct start *s)
+{
+	pid_t pid;
+
+	(void)setsid();
+	pid = fork_silently();
+	if (pid == 0)
+		become_engine(s);
+	if (pid < 0)
+		pid = -errno;
+	_exit(write(s->pid[1], &pid, sizeof(pid)) == sizeof(pid) ? 0 : 1);
+}
+
+/* Makes the two processes.  Returns the engine's pid or a negative errno. */
+static pid_t fork_engine(struct start *s)
+{
+	sigset_t all, saved;
+	pid_t middle, pid;
+	ssize_t n;
+
+	/* No handler of CRIU's may run in a child. */
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &saved);
+	middle = fork_silently();
+	if (middle == 0)
+		become_middle(s);
+	if (middle < 0)
+		middle = -errno;
+	(void)sigprocmask(SIG_SETMASK, &saved, NULL);
+	if (middle < 0)
+		return middle;
+
+	fi_close(&s->pid[1]);
+	do
+		n = read(s->pid[0], &pid, sizeof(pid));
+	while (n < 0 && errno == EINTR);
+	while (waitpid(middle, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	return n == sizeof(pid) ? pid : -ECHILD;
+}
+
+/* Takes what the engine says.  Returns whether there may be more. */
+static bool hear(int fd, struct fi_engine_words *words)
+{
+	size_t len = strlen(words->text);
+	size_t room = sizeof(words->text) - 1 - len;
+	char beyond[1024];
+	ssize_t n;
+
+	n = room > 0 ? read(fd, words->text + len, room) : read(fd, beyond, sizeof(beyond));
+	if (n > 0 && room > 0)
+		words->text[len + (size_t)n] = '\0';
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* Hears the engine out until it closes its status pipe or @deadline.
+ *
+ * Returns 1 when it said that it is ready, 0 when it closed the pipe without, or -ETIMEDOUT.
+ */
+static int wait_for_status(struct start *s, int64_t deadline, struct fi_engine_words *words)
+{
+	struct pollfd pfds[2] = {
+		{ .fd = s->status[0], .events = POLLIN },
+		{ .fd = s->words[0], .events = POLLIN },
+	};
+	int64_t left;
+	ssize_t n;
+	char byte;
+
+	for (;;) {
+		left = deadline - now_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(pfds, FI_ARRAY_SIZE(pfds), (int)left) < 0 && errno != EINTR)
+			return -errno;
+		if (pfds[1].revents && !hear(s->words[0], words))
+			pfds[1].fd = -1;
+		if (pfds[0].revents) {
+			n = read(s->status[0], &byte, 1);
+			if (n >= 0)
+				return n == 1 && byte == 0;
+			if (errno != EAGAIN && errno != EINTR)
+				return -errno;
+		}
+	}
+}
+
+/* What is still in the pipe when the engine is ready: it does not wait for more. */
+static void hear_rest(struct start *s, struct fi_engine_words *words)
+{
+	struct pollfd pfd = { .fd = s->words[0], .events = POLLIN };
+
+	while (poll(&pfd, 1, 0) == 1 && hear(s->words[0], words))
+		;
+}
+
+/* Waits until the engine has ended, hearing its last words.  Returns whether it has. */
+static bool wait_for_end(struct start *s, int pidfd, struct fi_engine_words *words)
+{
+	struct pollfd pfds[2] = {
+		{ .fd = pidfd, .events = POLLIN },
+		{ .fd = s->words[0], .events = POLLIN },
+	};
+	int64_t deadline = now_ms() + LAST_WORDS_MS;
+	int64_t left;
+
+	for (;;) {
+		left = deadline - now_ms();
+		if (left <= 0)
+			return false;
+		(void)poll(pfds, FI_ARRAY_SIZE(pfds), (int)left);
+		if (pfds[1].revents && !hear(s->words[0], words))
+			pfds[1].fd = -1;
+		if (pfds[0].revents) {
+			hear_rest(s, words);
+			return true;
+		}
+	}
+}
+
+static int prepare(struct start *s)
+{
+	if (pipe2(s->status, O_CLOEXEC) < 0 || pipe2(s->words, O_CLOEXEC) < 0 ||
+	    pipe2(s->pid, O_CLOEXEC) < 0 || fcntl(s->status[0], F_SETFL, O_NONBLOCK) < 0 ||
+	    fcntl(s->words[0], F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (s->null < 0)
+		return -errno;
+	s->parent = pidfd_open(getpid());
+	return s->parent < 0 ? -errno : 0;
+}
+
+int fi_engine_start(const char *program, int images_dirfd, int timeout_ms,
+		    struct fi_engine_words *words, struct fi_error *err)
+{
+	fi_cleanup(close_start) struct start s = {
+		.program = program,
+		.null = -EBADF,
+		.images = images_dirfd,
+		.parent = -EBADF,
+		.status = { -EBADF, -EBADF },
+		.words = { -EBADF, -EBADF },
+		.pid = { -EBADF, -EBADF },
+	};
+	int64_t deadline = now_ms() + timeout_ms;
+	fi_auto_close int pidfd = -EBADF;
+	pid_t pid;
+	int r;
+
+	words->text[0] = '\0';
+	r = prepare(&s);
+	if (r < 0)
+		return fi_error_set(err, r, "cannot prepare the engine's start: %s", strerror(-r));
+	pid = fork_engine(&s);
+	if (pid < 0)
+		return fi_error_set(err, pid, "cannot start '%s': %s", program, strerror(-pid));
+	fi_close(&s.status[1]);
+	fi_close(&s.words[1]);
+
+	/* If the pid were another process's by now, the engine would have ended, and its end of the
+	 * status pipe would be closed: no signal is sent then. */
+	pidfd = pidfd_open(pid);
+	r = wait_for_status(&s, deadline, words);
+	if (r == 1) {
+		hear_rest(&s, words);
+		return 0;
+	}
+	if (r == 0) {
+		if (pidfd >= 0)
+			(void)wait_for_end(&s, pidfd, words);
+		return fi_error_set(err, -ECHILD, "'%s' ended before it was ready", program);
+	}
+	if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
+		(void)wait_for_end(&s, pidfd, words);
+	return r == -ETIMEDOUT
+		       ? fi_error_set(err, r, "'%s' was not ready after %d ms, and was killed",
+				      program, timeout_ms)
+		       : fi_error_set(err, r, "waiting for '%s': %s", program, strerror(-r));
+}

@@ -1,0 +1,47 @@
+/* plugin/engine.h - starts `faultin serve` beside CRIU and out of its sight.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the engine is given, and what is expected of it:
+ *
+ *   faultin serve --images-dir-fd 3 --work-dir . --log-file faultin.log
+ *                 --status-fd 4 --parent-pidfd 5
+ *
+ *   0, 1   /dev/null
+ *   2      a pipe until the status byte: words for CRIU's log.  The engine turns it elsewhere
+ *          before it writes that byte; whoever writes to it later gets SIGPIPE
+ *   3      the image directory
+ *   4      takes one zero byte when the image is checked and lazy-pages.socket is listening in the
+ *          working directory, and is closed.  Closed without a byte: the engine has failed
+ *   5      a pidfd of CRIU: when CRIU ends before it has connected, or before it has said that the
+ *          restore is finished, the engine cleans up and ends
+ *
+ * It has no other descriptor, default signal actions, nothing blocked, a session without terminal,
+ * CRIU's working directory, environment and credentials.  Its parent is the reaper of orphans, not
+ * CRIU, which gets no SIGCHLD and no child to wait for.
+ */
+#ifndef FI_PLUGIN_ENGINE_H
+#define FI_PLUGIN_ENGINE_H
+
+#include "common/error.h"
+
+struct fi_engine_words {
+	char text[4096]; /* terminated; what comes beyond is dropped */
+};
+
+/* Starts @program and waits until it is ready, at most @timeout_ms.  @images_dirfd stays the
+ * caller's.  What the engine wrote to its stderr is in @words, also beside an error.
+ *
+ * Returns 0, or, when the engine is not there or has been killed (it holds no userfaultfd yet),
+ * and saying why in @err:
+ *   -ECHILD     it ended without being ready: @words should say more
+ *   -ETIMEDOUT  it was not ready in time
+ *   -ENOSYS     the kernel has no pidfds (before Linux 5.3)
+ *   or what the calls gave
+ * No descriptor and no child is left behind in any case.  Signals of the calling thread are blocked
+ * for an instant; one thread at a time.
+ */
+int fi_engine_start(const char *program, int images_dirfd, int timeout_ms,
+		    struct fi_engine_words *words, struct fi_error *err);
+
+#endif

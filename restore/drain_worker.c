@@ -1,0 +1,156 @@
+/* restore/drain_worker.c - a thread of the drain lane: choose a space, take chunks of it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include <time.h>
+
+#include "restore/drain.h"
+#include "restore/workers.h"
+
+/* Chunks of one space before the next one gets its turn. */
+#define MAX_CHUNKS 32
+
+/* Politeness: a pause this long since the last fault is the drain's; a chunk this often at least. */
+#define PAUSE_NS UINT64_C(1000000)
+
+#define RETRY_NS	20000
+#define SOLE_CPU_NAP_NS 200000
+
+/* A child that was forked while its parent owed shares none of those pages with it, so filling it
+ * costs memory that the program never asked for, and most children are gone soon.  It is served on
+ * demand, and drained only when no restored task owes anything and it has lived this long. */
+#define CHILD_PATIENCE_NS UINT64_C(3000000000)
+#define CHILD_LOOK_NS	  UINT64_C(100000000)
+
+/* The next space to drain, in turn; restored tasks' first.  NULL: none now, and *@wait_ns is how
+ * long until a child may have become old enough (0: until something is added).  Under the engine's
+ * lock. */
+static struct fi_space *choose(struct fi_engine *engine, size_t *turn, uint64_t *wait_ns)
+{
+	struct fi_space_list *spaces = &engine->spaces;
+	uint64_t now = fi_now_ns();
+	struct fi_space *child = NULL;
+
+	*wait_ns = 0;
+	for (size_t i = 0; i < spaces->nr; i++) {
+		size_t at = (*turn + i) % spaces->nr;
+		struct fi_space *space = spaces->at[at];
+
+		if (space->state != FI_SPACE_LIVE || fi_space_nr_owed(space) == 0)
+			continue;
+		if (space->parent == 0) {
+			*turn = at + 1;
+			return fi_space_get(space);
+		}
+		*wait_ns = CHILD_LOOK_NS;
+		if (!child && now - space->since >= CHILD_PATIENCE_NS)
+			child = space;
+	}
+	return child ? fi_space_get(child) : NULL;
+}
+
+static struct fi_space *wait_for_work(struct fi_engine *engine, size_t *turn)
+{
+	struct fi_space *space = NULL;
+	uint64_t wait_ns = 0;
+
+	(void)pthread_mutex_lock(&engine->lock);
+	while (!engine->stopping) {
+		if (engine->restored)
+			space = choose(engine, turn, &wait_ns);
+		if (space)
+			break;
+		if (wait_ns)
+			fi_cond_wait_ns(&engine->work, &engine->lock, wait_ns);
+		else
+			(void)pthread_cond_wait(&engine->work, &engine->lock);
+	}
+	(void)pthread_mutex_unlock(&engine->lock);
+	return space;
+}
+
+static void nap(long ns)
+{
+	struct timespec ts = { .tv_nsec = ns };
+
+	(void)nanosleep(&ts, NULL);
+}
+
+/* CPUs that a demand worker sits on are for it and the thread that it serves. */
+static void demand_cpus(struct fi_engine *engine, cpu_set_t *ret)
+{
+	CPU_ZERO(ret);
+	for (unsigned i = 0; i < engine->nr_demand; i++) {
+		int cpu = engine->demand[i].placement.cpu;
+
+		if (cpu >= 0)
+			CPU_SET(cpu, ret);
+	}
+}
+
+/* Where this drain worker may run. */
+struct room {
+	cpu_set_t everywhere, avoided;
+	bool none; /* nowhere beside demand */
+};
+
+static void room_init(struct room *room)
+{
+	CPU_ZERO(&room->avoided);
+	room->none = false;
+	if (sched_getaffinity(0, sizeof(room->everywhere), &room->everywhere) < 0)
+		CPU_ZERO(&room->everywhere);
+}
+
+/* Makes way for demand; comes back when it has gone. */
+static void make_way(struct fi_engine *engine, struct room *room)
+{
+	cpu_set_t demand, left;
+
+	demand_cpus(engine, &demand);
+	if (CPU_EQUAL(&demand, &room->avoided))
+		return;
+	CPU_XOR(&left, &room->everywhere, &demand);
+	CPU_AND(&left, &left, &room->everywhere);
+	room->none = CPU_COUNT(&left) == 0;
+	room->avoided = demand;
+	if (!room->none)
+		(void)sched_setaffinity(0, sizeof(left), &left);
+}
+
+static void wait_for_pause(struct fi_engine *engine)
+{
+	uint64_t now = fi_now_ns();
+
+	if (now < engine->polite_until && now - engine->last_fault < PAUSE_NS)
+		nap(PAUSE_NS);
+}
+
+void *fi_drain_thread(void *arg)
+{
+	struct fi_engine *engine = arg;
+	struct fi_space *space;
+	struct room room;
+	size_t turn = 0;
+
+	room_init(&room);
+	while ((space = wait_for_work(engine, &turn))) {
+		enum fi_step step = FI_STEP_MORE;
+
+		for (int i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
+			make_way(engine, &room);
+			if (room.none)
+				nap(SOLE_CPU_NAP_NS);
+			wait_for_pause(engine);
+			step = fi_drain_step(space);
+		}
+		if (step == FI_STEP_END || fi_space_nr_owed(space) == 0)
+			fi_demand_call(space);
+		else if (step != FI_STEP_MORE)
+			nap(RETRY_NS);
+		fi_space_put(space);
+	}
+	return NULL;
+}

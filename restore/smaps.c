@@ -1,0 +1,58 @@
+/* restore/smaps.c - see smaps.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include "restore/smaps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* "start-end " begins the first line of a mapping. */
+static bool parse_range(const char *line, uint64_t *from, uint64_t *to)
+{
+	char *at, *last;
+
+	*from = strtoull(line, &at, 16);
+	if (at == line || *at != '-')
+		return false;
+	*to = strtoull(at + 1, &last, 16);
+	return last > at + 1 && *last == ' ';
+}
+
+bool fi_smaps_find_wipes(FILE *smaps, uint64_t addr, uint64_t *end, bool *ret)
+{
+	char line[4096];
+	bool here = false;
+	uint64_t from, to;
+
+	/* "VmFlags: aa bb ..." is a mapping's last line. */
+	while (fgets(line, sizeof(line), smaps)) {
+		if (strncmp(line, "VmFlags:", 8) == 0) {
+			if (!here)
+				continue;
+			*ret = strstr(line, " wf") != NULL;
+			*end = to;
+			return true;
+		}
+		if (parse_range(line, &from, &to))
+			here = from <= addr && addr < to;
+	}
+	return false;
+}
+
+bool fi_smaps_wipes(pid_t pid, uint64_t addr, uint64_t *end, bool *ret)
+{
+	char path[64];
+	FILE *smaps;
+	bool found;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	smaps = fopen(path, "re");
+	if (!smaps)
+		return false;
+	found = fi_smaps_find_wipes(smaps, addr, end, ret);
+	(void)fclose(smaps);
+	return found;
+}

@@ -1,0 +1,90 @@
+/* restore/workers.h - inside the engine: what its threads share.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Only engine.c, demand_worker.c and drain_worker.c include this.  Locks nest in the order
+ * engine, worker; a space's locks are leaves.
+ */
+#ifndef FI_RESTORE_WORKERS_H
+#define FI_RESTORE_WORKERS_H
+
+#include <pthread.h>
+
+#include "restore/engine.h"
+#include "restore/placement.h"
+
+#define FI_MAX_WORKERS 4
+
+struct fi_space_list {
+	struct fi_space **at;
+	size_t nr, room;
+};
+
+struct fi_demand_worker {
+	struct fi_engine *engine;
+	pthread_t thread;
+	struct fi_placement placement;
+	int epfd;
+	int bell; /* eventfd: look at `called` */
+
+	/* The worker's own: */
+	uint64_t now;		     /* taken before the step's read */
+	struct fi_space_list retry;  /* to be stepped again soon */
+	struct fi_space_list ended;  /* released when no event can name them any more */
+
+	pthread_mutex_t lock;
+	struct fi_space_list called; /* spaces to look at, each with a user; under lock */
+};
+
+struct fi_engine {
+	struct fi_engine_watcher watcher;
+	struct fi_demand_worker demand[FI_MAX_WORKERS];
+	pthread_t drain[FI_MAX_WORKERS];
+	pthread_t guard;
+	unsigned nr_demand, nr_drain;
+	bool has_guard;
+	int ended_fd;
+
+	_Atomic bool restored, abandoned, stopping;
+	_Atomic uint64_t last_fault;   /* ns, monotonic */
+	_Atomic uint64_t polite_until; /* ns: until then the drain keeps away from faults in time */
+
+	pthread_mutex_t lock;
+	pthread_cond_t work; /* for drain workers */
+	pthread_mutex_t guard_lock; /* the guard takes no lock that a starving worker may hold */
+	pthread_cond_t stop;
+
+	/* Under lock: */
+	struct fi_space_list spaces; /* live; the list is a user of each */
+	struct fi_engine_totals ended; /* sums over spaces that have ended */
+};
+
+int fi_space_list_add(struct fi_space_list *list, struct fi_space *space);
+bool fi_space_list_remove(struct fi_space_list *list, const struct fi_space *space);
+
+uint64_t fi_now_ns(void);
+
+/* A condition that fi_cond_wait_ns can wait for, at most @ns from now. */
+void fi_cond_init(pthread_cond_t *cond);
+void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns);
+
+/* Asks the space's worker to look at it: it may have ended.  Any thread. */
+void fi_demand_call(struct fi_space *space);
+
+int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine);
+void fi_demand_worker_done(struct fi_demand_worker *worker);
+
+/* Has the worker's thread see `stopping`. */
+void fi_demand_worker_ring(struct fi_demand_worker *worker);
+
+/* Thread bodies; the arguments are a demand worker, and the engine. */
+void *fi_demand_thread(void *arg);
+void *fi_drain_thread(void *arg);
+
+/* A space has ended: its counters join the sums, the session is told. */
+void fi_engine_ended(struct fi_engine *engine, struct fi_space *space);
+
+/* A space, or a child that has none, could not be served. */
+void fi_engine_note_failed(struct fi_engine *engine);
+
+#endif

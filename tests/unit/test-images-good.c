@@ -1,0 +1,493 @@
+/* tests/unit/test-images-good.c - images of every kind that CRIU writes, read right.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/image-builder.h"
+
+static uint64_t stamp_at(const struct fi_image *image, const struct fi_run *run, uint64_t addr)
+{
+	const struct fi_pages_file *file = fi_image_pages_file(image, run->file);
+	uint64_t stamp;
+
+	memcpy(&stamp, file->map + run->file_off + (addr - run->addr), sizeof(stamp));
+	return stamp;
+}
+
+static void assert_run(const struct fi_run *run, uint64_t addr, uint32_t nr_pages,
+		       enum fi_run_kind kind, bool lazy)
+{
+	assert_int_equal(run->addr, addr);
+	assert_int_equal(run->nr_pages, nr_pages);
+	assert_int_equal(run->kind, kind);
+	assert_int_equal(run->lazy, lazy);
+}
+
+static void sample_is_read_right(void **state)
+{
+	const struct fi_task_image *task;
+	fi_auto_image struct fi_image *image = NULL;
+	const struct fi_pagemap *pm;
+	struct builder b, parent;
+
+	builder_sample(&b, &parent);
+	image = builder_open(&b);
+	assert_image_holds(image);
+
+	assert_int_equal(fi_image_inventory(image)->version, 2);
+	assert_true(fi_image_inventory(image)->common_magic);
+	assert_int_equal(fi_image_nr_tasks(image), 3);
+	assert_null(fi_image_find_task(image, 13));
+	assert_null(fi_image_find_task(image, 0));
+
+	task = fi_image_find_task(image, 11);
+	assert_true(task->zombie);
+	assert_int_equal(task->ppid, 10);
+	task = fi_image_find_task(image, 12);
+	assert_false(task->zombie);
+	assert_string_equal(task->comm, "a-name-of-more-");
+
+	task = fi_image_task(image, 0);
+	assert_int_equal(task->vpid, 10);
+	assert_int_equal(task->nr_threads, 2);
+	assert_string_equal(task->comm, "root-task");
+	assert_int_equal(task->mm->nr_vmas, 7); /* the guard is not one */
+	assert_true(task->mm->vmas[0].lazy && task->mm->vmas[1].lazy);
+	assert_int_equal(task->mm->vmas[1].prot, PROT_READ);
+	assert_int_equal(task->mm->vmas[1].madv, UINT64_C(1) << MADV_DONTFORK);
+	assert_int_equal(task->mm->vmas[2].shmid, 3);
+	assert_int_equal(task->mm->vmas[2].pgoff, 0x1000);
+	assert_false(task->mm->vmas[2].lazy); /* file */
+	assert_false(task->mm->vmas[3].lazy); /* shared */
+	assert_false(task->mm->vmas[4].lazy); /* locked */
+	assert_false(task->mm->vmas[5].lazy); /* vdso */
+	assert_false(task->mm->vmas[6].lazy); /* vsyscall */
+
+	pm = task->pagemap;
+	assert_int_equal(pm->nr_runs, 8);
+	assert_int_equal(pm->nr_pages, 15);
+	assert_int_equal(pm->nr_lazy_pages, 10);
+	assert_run(&pm->runs[0], 0x10000, 4, FI_RUN_DATA, true);
+	assert_run(&pm->runs[1], 0x14000, 2, FI_RUN_DATA, true);
+	assert_run(&pm->runs[2], 0x1e000, 2, FI_RUN_DATA, true);
+	assert_run(&pm->runs[3], 0x20000, 2, FI_RUN_DATA, true);
+	assert_run(&pm->runs[4], 0x23000, 1, FI_RUN_ZERO, false);
+	assert_run(&pm->runs[5], 0x40000, 2, FI_RUN_DATA, false);
+	assert_int_equal(stamp_at(image, &pm->runs[0], 0x13000), builder_stamp(1, 3));
+	assert_int_equal(stamp_at(image, &pm->runs[1], 0x14000), builder_stamp(3, 1));
+	assert_int_equal(stamp_at(image, &pm->runs[1], 0x15000), builder_stamp(3, 2));
+	assert_int_equal(stamp_at(image, &pm->runs[3], 0x21000), builder_stamp(1, 7));
+	assert_int_equal(stamp_at(image, &pm->runs[7], 0x70000), builder_stamp(1, 11));
+	assert_string_equal(fi_image_pages_file(image, pm->runs[0].file)->name, "pages-1.img");
+	assert_string_equal(fi_image_pages_file(image, pm->runs[1].file)->name,
+			    "parent/pages-1.img");
+
+	builder_done(&parent);
+	builder_done(&b);
+}
+
+static void deleting_an_open_image_does_not_matter(void **state)
+{
+	fi_auto_image struct fi_image *image = NULL;
+	struct builder b, parent;
+
+	builder_sample(&b, &parent);
+	image = builder_open(&b);
+	builder_done(&parent);
+	builder_done(&b);
+	assert_image_holds(image);
+	assert_int_equal(stamp_at(image, &fi_image_task(image, 0)->pagemap->runs[1], 0x15000),
+			 builder_stamp(3, 2));
+}
+
+static void descriptors_are_given_back(void **state)
+{
+	size_t before = nr_open_fds();
+	struct builder b, parent;
+
+	builder_sample(&b, &parent);
+	fi_image_free(builder_open(&b));
+	builder_done(&parent);
+	builder_done(&b);
+	assert_int_equal(nr_open_fds(), before);
+	fi_image_free(NULL);
+}
+
+/* A one-task image in the making: its inventory, tree and core are written. */
+static void begin(struct builder *b, uint32_t version)
+{
+	const struct builder_task task = { 7, 0, 1 };
+
+	builder_init(b);
+	b->version = version;
+	builder_inventory(b, version);
+	builder_pstree(b, &task, 1);
+	builder_core(b, 7, 1, "seven");
+}
+
+/* Version 1 has no common magic, and images from before flags count in 32 bits. */
+static void first_generation(void **state)
+{
+	const struct fi_vma vma = builder_anon(0x10000, 0x20000);
+	Fi__Pb__PagemapEntry entries[3] = { FI__PB__PAGEMAP_ENTRY__INIT,
+					    FI__PB__PAGEMAP_ENTRY__INIT,
+					    FI__PB__PAGEMAP_ENTRY__INIT };
+	fi_auto_image struct fi_image *image = NULL;
+	const struct fi_pagemap *pm;
+	struct builder b, parent;
+
+	begin(&b, 1);
+	builder_mm(&b, 7, &vma, 1);
+	builder_subdir(&b, "parent", &parent); /* a directory will do in place of a link */
+	entries[0].vaddr = 0x10000;
+	entries[0].nr_pages_32 = 2;
+	entries[1].vaddr = 0x12000;
+	entries[1].nr_pages_32 = 1;
+	entries[1].has_in_parent = true;
+	entries[1].in_parent = true;
+	entries[2].vaddr = 0x13000;
+	entries[2].nr_pages_32 = 1;
+	entries[2].has_in_parent = true;
+	builder_pagemap(&b, 7, 5, entries, 3);
+	builder_pages(&b, 5, 3, 5);
+	/* No inventory here: CRIU did not always write one for a pre-dump. */
+	entries[1].in_parent = false;
+	builder_pagemap(&parent, 7, 9, &entries[1], 1);
+	builder_pages(&parent, 9, 1, 9);
+
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(fi_image_inventory(image)->version, 1);
+	assert_false(fi_image_inventory(image)->common_magic);
+	pm = fi_image_task(image, 0)->pagemap;
+	assert_int_equal(pm->nr_runs, 3);
+	assert_int_equal(pm->nr_lazy_pages, 0);
+	assert_int_equal(stamp_at(image, &pm->runs[0], 0x11000), builder_stamp(5, 1));
+	assert_int_equal(stamp_at(image, &pm->runs[1], 0x12000), builder_stamp(9, 0));
+	assert_int_equal(stamp_at(image, &pm->runs[2], 0x13000), builder_stamp(5, 2));
+	builder_done(&parent);
+	builder_done(&b);
+}
+
+/* A parent may be of another version than its child. */
+static void parent_of_another_generation(void **state)
+{
+	fi_auto_image struct fi_image *image = NULL;
+	const Fi__Pb__PagemapEntry entry = builder_entry(0x14000, 2, PE_PRESENT);
+	struct builder b, parent;
+
+	builder_sample(&b, &parent);
+	parent.version = 1;
+	builder_inventory(&parent, 1);
+	builder_pagemap(&parent, 10, 4, &entry, 1);
+	builder_pages(&parent, 4, 2, 4);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(stamp_at(image, &fi_image_task(image, 0)->pagemap->runs[1], 0x15000),
+			 builder_stamp(4, 1));
+	builder_done(&parent);
+	builder_done(&b);
+}
+
+/* `criu pre-dump` leaves the version of its inventory at 0. */
+static void parent_is_a_pre_dump(void **state)
+{
+	fi_auto_image struct fi_image *image = NULL;
+	struct builder b, parent;
+
+	builder_sample(&b, &parent);
+	builder_inventory(&parent, 0);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(stamp_at(image, &fi_image_task(image, 0)->pagemap->runs[1], 0x15000),
+			 builder_stamp(3, 2));
+	builder_done(&parent);
+	builder_done(&b);
+}
+
+static void pieces_of_one_range_are_joined(void **state)
+{
+	const struct fi_vma vmas[] = { builder_anon(0x10000, 0x20000),
+				       builder_anon(0x20000, 0x30000) };
+	const Fi__Pb__PagemapEntry entries[] = {
+		builder_entry(0x10000, 2, PE_PRESENT | PE_LAZY),
+		builder_entry(0x12000, 3, PE_PRESENT | PE_LAZY),
+		builder_entry(0x15000, 1, PE_PRESENT),
+		builder_entry(0x16000, 1, 0),
+		builder_entry(0x17000, 2, 0),
+		builder_entry(0x1f000, 1, PE_PRESENT | PE_LAZY),
+		builder_entry(0x20000, 1, PE_PRESENT | PE_LAZY),
+	};
+	fi_auto_image struct fi_image *image = NULL;
+	const struct fi_pagemap *pm;
+	struct builder b;
+
+	begin(&b, 2);
+	builder_mm(&b, 7, vmas, 2);
+	builder_pagemap(&b, 7, 1, entries, FI_ARRAY_SIZE(entries));
+	builder_pages(&b, 1, 8, 1);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	pm = fi_image_task(image, 0)->pagemap;
+	assert_int_equal(pm->nr_runs, 5);
+	assert_run(&pm->runs[0], 0x10000, 5, FI_RUN_DATA, true);
+	assert_run(&pm->runs[1], 0x15000, 1, FI_RUN_DATA, false);
+	assert_run(&pm->runs[2], 0x16000, 3, FI_RUN_ZERO, false);
+	assert_run(&pm->runs[3], 0x1f000, 1, FI_RUN_DATA, true);
+	assert_run(&pm->runs[4], 0x20000, 1, FI_RUN_DATA, true);
+	builder_done(&b);
+}
+
+/* Nothing but parent and zero pages: CRIU leaves the pages file out, or empty. */
+static void no_pages_of_its_own(void **state)
+{
+	const struct fi_vma vma = builder_anon(0x10000, 0x20000);
+	const Fi__Pb__PagemapEntry zero = builder_entry(0x10000, 2, 0);
+	struct fi_image *image;
+	struct builder b;
+
+	begin(&b, 2);
+	builder_mm(&b, 7, &vma, 1);
+	builder_pagemap(&b, 7, 1, &zero, 1);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(fi_image_nr_pages_files(image), 0);
+	fi_image_free(image);
+
+	builder_pages(&b, 1, 0, 1);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(fi_image_nr_pages_files(image), 0);
+	fi_image_free(image);
+
+	builder_pagemap(&b, 7, 1, NULL, 0);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(fi_image_task(image, 0)->pagemap->nr_runs, 0);
+	assert_null(fi_pagemap_find(fi_image_task(image, 0)->pagemap, 0x10000));
+	fi_image_free(image);
+	builder_done(&b);
+}
+
+/* A run counts in 32 bits, an entry in 64. */
+static void an_entry_of_32_tib(void **state)
+{
+	const uint64_t nr = (UINT64_C(1) << 33) + 5;
+	const struct fi_vma vma = builder_anon(0x10000, 0x10000 + (nr << FI_PAGE_SHIFT));
+	const Fi__Pb__PagemapEntry entry = builder_entry(0x10000, nr, 0);
+	fi_auto_image struct fi_image *image = NULL;
+	const struct fi_pagemap *pm;
+	struct builder b;
+
+	begin(&b, 2);
+	builder_mm(&b, 7, &vma, 1);
+	builder_pagemap(&b, 7, 1, &entry, 1);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	pm = fi_image_task(image, 0)->pagemap;
+	assert_int_equal(pm->nr_runs, 3);
+	assert_int_equal(pm->nr_pages, nr);
+	assert_int_equal(fi_run_end(&pm->runs[2]), vma.end);
+	builder_done(&b);
+}
+
+/* Nothing in the reader may be worse than n log n. */
+static void a_million_runs(void **state)
+{
+	enum { NR = 1000000 };
+	Fi__Pb__PagemapEntry *entries = calloc(NR, sizeof(*entries));
+	const struct fi_vma vma = builder_anon(0x10000, 0x10000 + 2 * NR * FI_PAGE_SIZE);
+	fi_auto_image struct fi_image *image = NULL;
+	struct builder b;
+	size_t i;
+
+	assert_non_null(entries);
+	for (i = 0; i < NR; i++)
+		entries[i] = builder_entry(0x10000 + 2 * i * FI_PAGE_SIZE, 1,
+					   PE_PRESENT | (i % 3 ? PE_LAZY : 0));
+	begin(&b, 2);
+	builder_mm(&b, 7, &vma, 1);
+	builder_pagemap(&b, 7, 1, entries, NR);
+	free(entries);
+	/* All of the pages are a hole: 4 GB of stamps would be too much. */
+	builder_pages(&b, 1, 0, 0);
+	builder_resize(&b, "pages-1.img", NR * FI_PAGE_SIZE);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(fi_image_task(image, 0)->pagemap->nr_runs, NR);
+	builder_done(&b);
+}
+
+/* The kernel gives 15 characters; a file could hold any number. */
+static void long_names_are_cut(void **state)
+{
+	const struct fi_vma vma = builder_anon(0x10000, 0x20000);
+	fi_auto_image struct fi_image *image = NULL;
+	char name[20000];
+	struct builder b;
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	begin(&b, 2);
+	builder_core(&b, 7, 1, name);
+	builder_mm(&b, 7, &vma, 1);
+	builder_pagemap(&b, 7, 1, NULL, 0);
+	image = builder_open(&b);
+	assert_string_equal(fi_image_task(image, 0)->comm, "nnnnnnnnnnnnnnn");
+	builder_done(&b);
+}
+
+/* What CRIU's restorer registers with userfaultfd, and what it does not. */
+static void which_vmas_are_lazy(void **state)
+{
+	static const struct {
+		uint32_t flags, status;
+		bool lazy;
+	} kinds[] = {
+		{ MAP_PRIVATE | MAP_ANONYMOUS, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE, true },
+		{ MAP_PRIVATE | MAP_ANONYMOUS, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE | FI_VMA_HEAP,
+		  true },
+		{ MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE,
+		  true },
+		{ MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE,
+		  true },
+		{ MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE,
+		  false },
+		{ MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE,
+		  false },
+		{ MAP_PRIVATE | MAP_ANONYMOUS, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE | FI_VMA_VDSO,
+		  false },
+		{ MAP_PRIVATE | MAP_ANONYMOUS, FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE | FI_VMA_VVAR,
+		  false },
+		{ MAP_PRIVATE | MAP_ANONYMOUS, FI_VMA_ANON_PRIVATE | FI_VMA_VSYSCALL, false },
+		{ MAP_PRIVATE, FI_VMA_REGULAR | FI_VMA_FILE_PRIVATE, false },
+		{ MAP_SHARED, FI_VMA_REGULAR | FI_VMA_FILE_SHARED, false },
+		{ MAP_SHARED | MAP_ANONYMOUS, FI_VMA_REGULAR | FI_VMA_ANON_SHARED, false },
+		{ MAP_SHARED | MAP_ANONYMOUS, FI_VMA_REGULAR | FI_VMA_ANON_SHARED | FI_VMA_SYSVIPC,
+		  false },
+		{ MAP_SHARED, FI_VMA_AIORING, false },
+	};
+	struct fi_vma vmas[FI_ARRAY_SIZE(kinds)];
+	fi_auto_image struct fi_image *image = NULL;
+	struct builder b;
+	size_t i;
+
+	for (i = 0; i < FI_ARRAY_SIZE(kinds); i++) {
+		vmas[i] = builder_anon((i + 1) << 20, ((i + 1) << 20) + FI_PAGE_SIZE);
+		vmas[i].flags = kinds[i].flags;
+		vmas[i].status = kinds[i].status;
+	}
+	begin(&b, 2);
+	builder_mm(&b, 7, vmas, FI_ARRAY_SIZE(vmas));
+	builder_pagemap(&b, 7, 1, NULL, 0);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	for (i = 0; i < FI_ARRAY_SIZE(kinds); i++)
+		if (fi_image_task(image, 0)->mm->vmas[i].lazy != kinds[i].lazy)
+			fail_msg("VMA %zu", i);
+	builder_done(&b);
+}
+
+/* A process at a raised vm.max_map_count, with an entry that crosses all of its VMAs. */
+static void many_vmas(void **state)
+{
+	enum { NR = 100000 };
+	const Fi__Pb__PagemapEntry entry = builder_entry(0x10000, NR, PE_PRESENT | PE_LAZY);
+	struct fi_vma *vmas = calloc(NR, sizeof(*vmas));
+	fi_auto_image struct fi_image *image = NULL;
+	struct builder b;
+	uint64_t i;
+
+	assert_non_null(vmas);
+	for (i = 0; i < NR; i++)
+		vmas[i] = builder_anon(0x10000 + i * FI_PAGE_SIZE, 0x11000 + i * FI_PAGE_SIZE);
+	begin(&b, 2);
+	builder_mm(&b, 7, vmas, NR);
+	free(vmas);
+	builder_pagemap(&b, 7, 1, &entry, 1);
+	builder_pages(&b, 1, 0, 0);
+	builder_resize(&b, "pages-1.img", NR * FI_PAGE_SIZE);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(fi_image_task(image, 0)->pagemap->nr_runs, NR);
+	builder_done(&b);
+}
+
+/* Tasks whose vpids are in no order, as after pid numbers wrapped. */
+static void many_tasks(void **state)
+{
+	enum { NR = 500 };
+	const struct fi_vma vma = builder_anon(0x10000, 0x20000);
+	const Fi__Pb__PagemapEntry entry = builder_entry(0x11000, 1, PE_PRESENT | PE_LAZY);
+	struct builder_task tasks[NR];
+	fi_auto_image struct fi_image *image = NULL;
+	const struct fi_task_image *task;
+	struct builder b;
+	uint32_t i;
+
+	builder_init(&b);
+	builder_inventory(&b, 2);
+	for (i = 0; i < NR; i++) {
+		tasks[i] = (struct builder_task){ .pid = 1 + i * 7919 % 32768,
+						  .ppid = i ? tasks[i / 2].pid : 0,
+						  .nr_threads = 1 };
+		if (i % 5 == 4) {
+			builder_core(&b, tasks[i].pid, 2, "z");
+			continue;
+		}
+		builder_core(&b, tasks[i].pid, 1, "t");
+		builder_mm(&b, tasks[i].pid, &vma, 1);
+		builder_pagemap(&b, tasks[i].pid, i + 1, &entry, 1);
+		builder_pages(&b, i + 1, 1, tasks[i].pid);
+	}
+	builder_pstree(&b, tasks, NR);
+	image = builder_open(&b);
+	assert_image_holds(image);
+	assert_int_equal(fi_image_nr_tasks(image), NR);
+	for (i = 0; i < NR; i++) {
+		task = fi_image_find_task(image, tasks[i].pid);
+		assert_ptr_equal(task, fi_image_task(image, i));
+		assert_int_equal(task->zombie, i % 5 == 4);
+		if (!task->zombie)
+			assert_int_equal(stamp_at(image, task->pagemap->runs, 0x11000),
+					 builder_stamp(tasks[i].pid, 0));
+	}
+	builder_done(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sample_is_read_right),
+		cmocka_unit_test(deleting_an_open_image_does_not_matter),
+		cmocka_unit_test(descriptors_are_given_back),
+		cmocka_unit_test(first_generation),
+		cmocka_unit_test(parent_of_another_generation),
+		cmocka_unit_test(parent_is_a_pre_dump),
+		cmocka_unit_test(pieces_of_one_range_are_joined),
+		cmocka_unit_test(no_pages_of_its_own),
+		cmocka_unit_test(an_entry_of_32_tib),
+		cmocka_unit_test(a_million_runs),
+		cmocka_unit_test(long_names_are_cut),
+		cmocka_unit_test(which_vmas_are_lazy),
+		cmocka_unit_test(many_vmas),
+		cmocka_unit_test(many_tasks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

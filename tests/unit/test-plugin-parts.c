@@ -1,0 +1,240 @@
+/* tests/unit/test-plugin-parts.c - which program is the engine, and whose is the socket?
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "plugin/lazy_socket.h"
+#include "plugin/program.h"
+
+/* Every test is in an empty directory of its own. */
+static int enter_dir(void **state)
+{
+	char *dir = strdup("/tmp/faultin-test.XXXXXX");
+
+	assert_non_null(dir);
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chdir(dir), 0);
+	*state = dir;
+	return 0;
+}
+
+static int leave_dir(void **state)
+{
+	char *dir = *state;
+
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(dir), 0);
+	free(dir);
+	return 0;
+}
+
+static void make_file(const char *path, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_chosen_program(void **state)
+{
+	struct fi_error err = { "" };
+	char path[PATH_MAX];
+
+	(void)state;
+	make_file("engine", 0700);
+	make_file("text", 0600);
+	assert_int_equal(fi_program_find("engine", NULL, "/x", path, sizeof(path), &err), 0);
+	assert_string_equal(path, "engine");
+	assert_int_equal(fi_program_find("text", NULL, "engine", path, sizeof(path), &err),
+			 -EACCES);
+	assert_non_null(strstr(err.text, "'text'"));
+	assert_non_null(strstr(err.text, "FAULTIN_BIN"));
+	assert_int_equal(fi_program_find("gone", NULL, "engine", path, sizeof(path), &err),
+			 -ENOENT);
+	assert_int_equal(fi_program_find(".", NULL, "engine", path, sizeof(path), &err), -EACCES);
+	assert_int_equal(fi_program_find("engine", NULL, "/x", path, 4, &err), -ENAMETOOLONG);
+	(void)unlink("engine");
+	(void)unlink("text");
+}
+
+static void test_installed_program(void **state)
+{
+	struct fi_error err = { "" };
+	char path[PATH_MAX];
+
+	(void)state;
+	make_file("engine", 0700);
+	make_file("faultin.so", 0600);
+	assert_int_equal(fi_program_find(NULL, "./faultin.so", "engine", path, sizeof(path), &err),
+			 0);
+	assert_string_equal(path, "engine");
+	assert_int_equal(fi_program_find("", "/gone.so", "engine", path, sizeof(path), &err), 0);
+	assert_string_equal(path, "engine");
+	assert_int_equal(fi_program_find(NULL, NULL, "/gone", path, sizeof(path), &err), -ENOENT);
+	assert_non_null(strstr(err.text, "'/gone'"));
+	(void)unlink("engine");
+	(void)unlink("faultin.so");
+}
+
+static void test_program_of_build_tree(void **state)
+{
+	struct fi_error err = { "" };
+	char path[PATH_MAX], expected[PATH_MAX];
+	const char *dir = *state;
+
+	assert_int_equal(mkdir("plugin", 0700), 0);
+	assert_int_equal(mkdir("plugin/.libs", 0700), 0);
+	make_file("plugin/.libs/faultin.so", 0600);
+	make_file("engine", 0700);
+	/* what is installed would be another version: no falling back */
+	assert_int_equal(fi_program_find(NULL, "plugin/.libs/faultin.so", "engine", path,
+					 sizeof(path), &err),
+			 -ENOENT);
+	make_file("faultin", 0700);
+	assert_int_equal(fi_program_find(NULL, "plugin/.libs/faultin.so", "engine", path,
+					 sizeof(path), &err),
+			 0);
+	(void)snprintf(expected, sizeof(expected), "%s/faultin", dir);
+	assert_string_equal(path, expected);
+	/* --libdir may be a link to there */
+	assert_int_equal(symlink("plugin/.libs", "libdir"), 0);
+	assert_int_equal(
+		fi_program_find(NULL, "libdir/faultin.so", "engine", path, sizeof(path), &err), 0);
+	assert_string_equal(path, expected);
+	assert_int_equal(
+		fi_program_find("engine", "libdir/faultin.so", "/x", path, sizeof(path), &err), 0);
+	assert_string_equal(path, "engine");
+	(void)unlink("libdir");
+	(void)unlink("faultin");
+	(void)unlink("engine");
+	(void)unlink("plugin/.libs/faultin.so");
+	(void)rmdir("plugin/.libs");
+	(void)rmdir("plugin");
+}
+
+static int bind_socket(const char *path, int type)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static void test_served_socket(void **state)
+{
+	struct fi_error err = { "" };
+	int fd;
+
+	(void)state;
+	assert_int_equal(fi_lazy_socket_look(FI_LAZY_SOCKET, &err), FI_LAZY_SOCKET_NONE);
+	fd = bind_socket(FI_LAZY_SOCKET, SOCK_STREAM);
+	assert_int_equal(fi_lazy_socket_look(FI_LAZY_SOCKET, &err), FI_LAZY_SOCKET_SERVED);
+	assert_int_equal(listen(fd, 1), 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(fi_lazy_socket_look(FI_LAZY_SOCKET, &err), FI_LAZY_SOCKET_SERVED);
+	/* its one accept was not used up */
+	assert_int_equal(accept(fd, NULL, NULL), -1);
+	assert_int_equal(errno, EAGAIN);
+
+	(void)close(fd);
+	assert_int_equal(fi_lazy_socket_look(FI_LAZY_SOCKET, &err), FI_LAZY_SOCKET_STALE);
+	(void)unlink(FI_LAZY_SOCKET);
+}
+
+static void test_served_elsewhere_is_not_here(void **state)
+{
+	struct fi_error err = { "" };
+	int fd;
+
+	(void)state;
+	/* the same relative name, in another directory */
+	assert_int_equal(mkdir("other", 0700), 0);
+	assert_int_equal(chdir("other"), 0);
+	fd = bind_socket(FI_LAZY_SOCKET, SOCK_STREAM);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(chdir(".."), 0);
+	(void)close(bind_socket(FI_LAZY_SOCKET, SOCK_STREAM));
+	assert_int_equal(fi_lazy_socket_look(FI_LAZY_SOCKET, &err), FI_LAZY_SOCKET_STALE);
+	(void)close(fd);
+	(void)unlink("other/" FI_LAZY_SOCKET);
+	(void)unlink(FI_LAZY_SOCKET);
+	(void)rmdir("other");
+}
+
+static void test_odd_files(void **state)
+{
+	struct fi_error err = { "" };
+	int fd;
+
+	(void)state;
+	make_file(FI_LAZY_SOCKET, 0600);
+	assert_int_equal(fi_lazy_socket_look(FI_LAZY_SOCKET, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "not a socket"));
+	(void)unlink(FI_LAZY_SOCKET);
+
+	/* of no use to CRIU, but not ours to remove */
+	fd = bind_socket(FI_LAZY_SOCKET, SOCK_DGRAM);
+	assert_int_equal(fi_lazy_socket_look(FI_LAZY_SOCKET, &err), FI_LAZY_SOCKET_SERVED);
+	(void)close(fd);
+	(void)unlink(FI_LAZY_SOCKET);
+}
+
+static void test_remove_only_the_same_file(void **state)
+{
+	struct fi_socket_file none = fi_socket_file(FI_LAZY_SOCKET), first;
+
+	(void)state;
+	assert_int_equal(none.ino, 0);
+	(void)close(bind_socket(FI_LAZY_SOCKET, SOCK_STREAM));
+	fi_socket_file_remove(&none, FI_LAZY_SOCKET);
+	assert_int_equal(access(FI_LAZY_SOCKET, F_OK), 0);
+
+	first = fi_socket_file(FI_LAZY_SOCKET);
+	assert_int_equal(rename(FI_LAZY_SOCKET, "first"), 0);
+	(void)close(bind_socket(FI_LAZY_SOCKET, SOCK_STREAM));
+	fi_socket_file_remove(&first, FI_LAZY_SOCKET);
+	assert_int_equal(access(FI_LAZY_SOCKET, F_OK), 0);
+	fi_socket_file_remove(&first, "first");
+	assert_int_equal(access("first", F_OK), -1);
+	(void)unlink(FI_LAZY_SOCKET);
+}
+
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, enter_dir, leave_dir)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIR(test_chosen_program),
+		IN_DIR(test_installed_program),
+		IN_DIR(test_program_of_build_tree),
+		IN_DIR(test_served_socket),
+		IN_DIR(test_served_elsewhere_is_not_here),
+		IN_DIR(test_odd_files),
+		IN_DIR(test_remove_only_the_same_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
