@@ -18,6 +18,7 @@ struct c_run {
 	struct w_kernel *kernel;
 	FILE *trace;
 	struct w_state ours, theirs;
+	bool seen;
 	char why[1024];
 };
 
@@ -269,11 +270,16 @@ bool c_step(struct c_run *run, const struct s_step *step)
 
 	if (step->cmd == S_READ)
 		expect_msgs = run->ours.uffds[step->who].poll & POLLIN;
-	if (s_is_thread(step->cmd) && run->ours.threads[step->who].kind != W_DONE &&
-	    run->ours.threads[step->who].kind != W_NONE) {
-		fprintf(stderr, "script: '%s': the thread is busy\n", step->text);
-		exit(2);
-	}
+	if (!run->seen)
+		wm_state(run->model, &run->ours);
+	run->seen = true;
+	if ((s_is_thread(step->cmd) || step->cmd == S_OPEN || step->cmd == S_UFFD) &&
+	    run->ours.threads[step->who].kind != W_DONE)
+		return differ(run, "senseless: '%s': the thread is not there or busy", step->text);
+	if (step->cmd == S_FORK && run->ours.threads[step->flags].kind != W_NONE)
+		return differ(run, "senseless: '%s': the thread is there", step->text);
+	if (step->cmd >= S_API && step->cmd <= S_CLOSE && !run->ours.uffds[step->who].open)
+		return differ(run, "senseless: '%s': no such userfaultfd", step->text);
 	wk_step(run->kernel, step, expect_msgs, &kernel);
 	wm_step(run->model, step, &kernel, &model);
 	wm_state(run->model, &run->ours);

@@ -122,11 +122,42 @@ static int run_random(uint64_t seed, FILE *trace, char *script, size_t room, cha
 	return nr;
 }
 
-/* Leaves steps out as long as the worlds still disagree.  A step that means nothing without another
- * is found by the model's own rules only, so each candidate runs in a child. */
+/* The script without its step number @skip; false if it has none. */
+static bool without(const char *script, int skip, char *to, size_t room)
+{
+	const char *at = script;
+	struct s_step step;
+	int n = 0;
+
+	to[0] = '\0';
+	for (; s_next(&at, &step); n++)
+		if (n != skip)
+			(void)snprintf(to + strlen(to), room - strlen(to), "%s; ", step.text);
+	return skip < n;
+}
+
+/* Leaves steps out, the last first, as long as the worlds still disagree. */
 static void shrink(char *script)
 {
-	fprintf(stderr, "# the sequence:\n# %s\n", script);
+	static char shorter[16384];
+	char why[1024];
+	bool smaller = true;
+
+	wk_patience_ns = 100000000;
+	for (int rounds = 0; smaller && rounds < 4; rounds++) {
+		smaller = false;
+		for (int i = 200; i >= 0; i--) {
+			if (!without(script, i, shorter, sizeof(shorter)))
+				continue;
+			(void)run_script(shorter, NULL, why, sizeof(why));
+			if (!why[0] || strncmp(why, "senseless", 9) == 0)
+				continue;
+			memcpy(script, shorter, sizeof(shorter));
+			smaller = true;
+		}
+	}
+	(void)run_script(script, NULL, why, sizeof(why));
+	fprintf(stderr, "# shrunk: %s\n# script '%s'\n", why, script);
 }
 
 static int random_steps(uint64_t seed, long steps, bool verbose)

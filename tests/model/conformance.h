@@ -36,7 +36,7 @@ void c_end(struct c_run *run);
 /* One random sequence.  Writes the next step for the present state. */
 struct c_random {
 	uint64_t seed;
-	int nr_threads, nr_uffds;
+	int nr_opened, nr_uffds, nr_children;
 	uint64_t token;
 };
 void c_random_step(struct c_random *random, struct c_run *run, char *text, size_t room);

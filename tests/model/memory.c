@@ -144,7 +144,7 @@ int m_vma_split(struct m_model *m, struct m_mm *mm, size_t i, uint64_t at)
 
 static bool adjacent_alike(const struct m_vma *a, const struct m_vma *b)
 {
-	return a->end == b->start && a->flags == b->flags && !(a->flags & M_VM_FILE) &&
+	return a->end == b->start && a->flags == b->flags &&
 	       b->pgoff == a->pgoff + (a->end - a->start) / M_PAGE;
 }
 
@@ -247,7 +247,7 @@ void m_vma_anon(struct m_model *m, struct m_mm *mm, size_t i)
 {
 	struct m_vma *vma = &mm->vmas[i];
 
-	if (vma->anon || vma->flags & M_VM_FILE)
+	if (vma->anon)
 		return;
 	if (i + 1 < mm->nr_vmas && anon_reusable(vma, vma + 1, vma + 1))
 		vma->anon = vma[1].anon;

@@ -167,6 +167,7 @@ struct m_model {
 	struct m_frame frames[M_FRAMES];
 	uint64_t seq;
 	uint16_t next_anon;
+	uint64_t files;
 
 	/* What arrives in one epoch is, to the outside, unordered: a tester raises it after each
 	 * step that it can see from outside. */

@@ -7,7 +7,7 @@
  * with threads t0, t1, t2 of one process and an empty arena.
  *
  *   tN mmap P N [PROT]	    map N pages at P (MAP_FIXED); PROT: rw (default), r, none
- *   tN file P N	    map pages that no userfaultfd can watch
+ *   tN file P N	    map pages of a file, behind its end (no userfaultfd can watch them)
  *   tN munmap P N
  *   tN mremap P N TO N2 F  F: letters m (MAYMOVE), f (FIXED), d (DONTUNMAP), or -
  *   tN adv P N ADVICE	    dontneed free dontfork dofork wipeonfork keeponfork remove

@@ -208,9 +208,14 @@ static void touch_look(struct m_model *m, struct m_thread *thread, struct m_mm *
 		finish(thread, touch_present(m, thread, pte));
 		return;
 	}
+	if (writes) /* before anybody is asked */
+		m_vma_anon(m, mm, i);
+	if (vma->flags & M_VM_FILE) {
+		finish(thread, M_SIGBUS);
+		return;
+	}
 	if (vma->ctx < 0) {
 		if (writes) {
-			m_vma_anon(m, mm, i);
 			finish(thread, m_pte_fill(m, pte, call->token));
 		} else {
 			*pte = M_PTE_ZERO;
@@ -256,6 +261,13 @@ static void touch_enqueue(struct m_model *m, struct m_thread *thread, struct m_m
 
 /* --- changing memory ---------------------------------------------------------------------------- */
 
+/* Where a mapping of a file begins in it: behind its end, so a touch is a SIGBUS.  Each has a file
+ * of its own, so they do not merge with one another. */
+static uint64_t file_pgoff(struct m_model *m)
+{
+	return (UINT64_C(1) << 32) + ++m->files * 4 * M_PAGES;
+}
+
 static bool in_arena(uint64_t addr, uint64_t len)
 {
 	return addr >= M_BASE && addr < M_END && len <= M_END - addr;
@@ -296,7 +308,7 @@ static int do_mmap(struct m_model *m, struct m_mm *mm, struct m_call *call)
 	struct m_vma vma = {
 		.start = call->addr,
 		.end = call->addr + len,
-		.pgoff = call->addr / M_PAGE,
+		.pgoff = call->file ? file_pgoff(m) : call->addr / M_PAGE,
 		.prot = (uint8_t)call->prot,
 		.flags = call->file ? M_VM_FILE : 0,
 		.ctx = -1,
@@ -360,39 +372,99 @@ static int grow_in_place(struct m_model *m, struct m_mm *mm, size_t i, uint64_t 
 	return m_vma_insert(m, mm, &more, true);
 }
 
-static int move(struct m_model *m, struct m_mm *mm, struct m_call *call, uint64_t len,
-		uint64_t new_len)
+/* What an mremap has to tell, in the order in which it is told. */
+struct mremap_notes {
+	struct m_call early, moved, late; /* only their notes */
+};
+
+static int move(struct m_model *m, struct m_mm *mm, uint64_t addr, uint64_t to, uint64_t len,
+		uint64_t new_len, int flags, struct mremap_notes *notes)
 {
-	size_t i = m_vma_index(mm, call->addr);
+	size_t i = m_vma_index(mm, addr);
 	struct m_vma old = mm->vmas[i], vma = old;
 	int r;
 
-	vma.start = call->to;
-	vma.end = call->to + new_len;
-	vma.pgoff = vma.anon ? old.pgoff + (call->addr - old.start) / M_PAGE : call->to / M_PAGE;
+	vma.start = to;
+	vma.end = to + new_len;
+	vma.pgoff = vma.anon || vma.flags & M_VM_FILE ? old.pgoff + (addr - old.start) / M_PAGE : to / M_PAGE;
 	r = m_vma_insert(m, mm, &vma, true);
 	if (r < 0)
 		return r;
 	for (uint64_t off = 0; off < len; off += M_PAGE) {
-		*m_pte_at(mm, call->to + off) = *m_pte_at(mm, call->addr + off);
-		*m_pte_at(mm, call->addr + off) = M_PTE_NONE;
+		*m_pte_at(mm, to + off) = *m_pte_at(mm, addr + off);
+		*m_pte_at(mm, addr + off) = M_PTE_NONE;
 	}
-	if (!m_note_add(m, call, old.ctx, -1, UFFD_EVENT_REMAP, call->addr, call->to, len) &&
+	if (!m_note_add(m, &notes->moved, old.ctx, -1, UFFD_EVENT_REMAP, addr, to, len) &&
 	    old.ctx >= 0) {
-		i = m_vma_index(mm, call->to);
-		vma = mm->vmas[i];
-		(void)m_vma_modify(m, mm, vma.start, vma.end, vma.prot, vma.flags & ~M_VM_MISSING,
-				   -1);
+		/* Whatever the moved pages were merged with is watched no more either. */
+		i = m_vma_index(mm, to);
+		mm->vmas[i].ctx = -1;
+		mm->vmas[i].flags &= ~M_VM_MISSING;
 	}
-	if (call->flags & MREMAP_DONTUNMAP) {
-		i = m_vma_index(mm, call->addr);
-		if (mm->vmas[i].start == call->addr && mm->vmas[i].end == call->addr + len) {
+	if (flags & MREMAP_DONTUNMAP) {
+		i = m_vma_index(mm, addr);
+		if (mm->vmas[i].start == addr && mm->vmas[i].end == addr + len) {
 			mm->vmas[i].anon = 0;
 			mm->vmas[i].uncowed = false;
 		}
 		return 0;
 	}
-	return unmap_range(m, mm, call, call->addr, call->addr + len);
+	return unmap_range(m, mm, &notes->late, addr, addr + len);
+}
+
+static int move_fixed(struct m_model *m, struct m_mm *mm, uint64_t addr, uint64_t to, uint64_t len,
+		      uint64_t new_len, int flags, struct mremap_notes *notes)
+{
+	int r = unmap_range(m, mm, &notes->early, to, to + new_len);
+
+	if (r == 0 && len > new_len) {
+		r = unmap_range(m, mm, &notes->late, addr + new_len, addr + len);
+		len = new_len;
+	}
+	return r < 0 ? r : move(m, mm, addr, to, len, new_len, flags, notes);
+}
+
+/* A move without a change of size may take several VMAs, and gaps between them, unless one of them
+ * is watched. */
+static int move_only(struct m_model *m, struct m_mm *mm, const struct m_call *call, uint64_t len,
+		     struct mremap_notes *notes)
+{
+	uint64_t at = call->addr, end = at + len, to = call->to, last_end = 0;
+	bool seen = false;
+
+	while (at < end) {
+		size_t i = m_vma_index(mm, at);
+		struct m_vma vma;
+		uint64_t piece;
+		int r;
+
+		if (i == mm->nr_vmas || mm->vmas[i].start >= end)
+			break;
+		vma = mm->vmas[i];
+		if (!seen && vma.start > at)
+			return -EFAULT;
+		if (at < vma.start)
+			at = vma.start;
+		piece = (end < vma.end ? end : vma.end) - at;
+		if (seen)
+			to += vma.start - last_end;
+		last_end = vma.end;
+		if (vma.ctx >= 0 && (seen || vma.end < end))
+			return -EFAULT;
+		r = move_fixed(m, mm, at, to, piece, piece, call->flags, notes);
+		if (r < 0)
+			return r;
+		to += piece;
+		at += piece;
+		seen = true;
+	}
+	return seen ? 0 : -EFAULT;
+}
+
+static void add_notes(struct m_call *to, const struct m_call *from)
+{
+	for (int i = 0; i < from->nr_notes; i++)
+		to->notes[to->nr_notes++] = from->notes[i];
 }
 
 /* Without MREMAP_FIXED a mapping that has to move goes where the kernel likes: not modelled, such a
@@ -401,6 +473,7 @@ static int do_mremap(struct m_model *m, struct m_mm *mm, struct m_call *call)
 {
 	uint64_t len = page_align(call->len), new_len = page_align(call->new_len);
 	bool fixed = call->flags & MREMAP_FIXED;
+	struct mremap_notes notes;
 	const struct m_vma *vma;
 	size_t i;
 	int r;
@@ -412,47 +485,37 @@ static int do_mremap(struct m_model *m, struct m_mm *mm, struct m_call *call)
 		return -EINVAL;
 	if (call->flags & MREMAP_DONTUNMAP && len != new_len)
 		return -EINVAL;
-	if (fixed && (call->to % M_PAGE || (call->addr < call->to + new_len &&
-					    call->to < call->addr + len)))
+	if (fixed && (call->to % M_PAGE ||
+		      (call->addr < call->to + new_len && call->to < call->addr + len)))
 		return -EINVAL;
+	if (fixed && !in_arena(call->to, new_len))
+		return -ENOMEM;
+
 	i = m_vma_index(mm, call->addr);
 	vma = &mm->vmas[i];
-	if (i == mm->nr_vmas || vma->start > call->addr || len > vma->end - call->addr)
-		return -EFAULT;
 	if (fixed) {
-		if (!in_arena(call->to, new_len))
-			return -ENOMEM;
-		r = unmap_range(m, mm, call, call->to, call->to + new_len);
-		if (r < 0)
-			return r;
-		/* The moved range is told of before what is cut off behind it. */
-		struct m_call tail = { .nr_notes = 0 };
-
-		if (len > new_len) {
-			r = unmap_range(m, mm, &tail, call->addr + new_len, call->addr + len);
-			if (r < 0)
-				return r;
-			len = new_len;
-		}
-		struct m_call moved = *call;
-
-		moved.nr_notes = 0;
-		r = move(m, mm, &moved, len, new_len);
-		/* early unmaps, the move, then the tail's and the source's unmaps */
-		for (int j = 0; j < moved.nr_notes; j++)
-			if (moved.notes[j].event == UFFD_EVENT_REMAP)
-				call->notes[call->nr_notes++] = moved.notes[j];
-		for (int j = 0; j < tail.nr_notes; j++)
-			call->notes[call->nr_notes++] = tail.notes[j];
-		for (int j = 0; j < moved.nr_notes; j++)
-			if (moved.notes[j].event != UFFD_EVENT_REMAP)
-				call->notes[call->nr_notes++] = moved.notes[j];
+		notes.early.nr_notes = notes.moved.nr_notes = notes.late.nr_notes = 0;
+		if (len == new_len)
+			r = move_only(m, mm, call, len, &notes);
+		else if (i == mm->nr_vmas || vma->start > call->addr ||
+			 (len < new_len ? len : new_len) > vma->end - call->addr)
+			r = -EFAULT;
+		else
+			r = move_fixed(m, mm, call->addr, call->to, len, new_len, call->flags,
+				       &notes);
+		add_notes(call, &notes.early);
+		add_notes(call, &notes.moved);
+		add_notes(call, &notes.late);
 		return r;
 	}
+	if (i == mm->nr_vmas || vma->start > call->addr)
+		return -EFAULT;
 	if (new_len < len)
 		return unmap_range(m, mm, call, call->addr + new_len, call->addr + len);
 	if (new_len == len)
 		return 0;
+	if (len > vma->end - call->addr)
+		return -EFAULT;
 	if (vma->end != call->addr + len)
 		return -ENOMEM;
 	return grow_in_place(m, mm, i, call->addr + new_len);
@@ -558,6 +621,8 @@ static int advise_flags(struct m_model *m, struct m_mm *mm, const struct m_vma *
 	case MADV_KEEPONFORK:
 		flags &= ~M_VM_WIPEONFORK;
 		break;
+	case MADV_REMOVE: /* wants a shared file */
+		return flags & M_VM_FILE ? -EACCES : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -585,6 +650,10 @@ static int64_t advise_zap(struct m_model *m, struct m_mm *mm, struct m_call *cal
 		end = vma->end;
 	if (call->flags == MADV_DONTNEED)
 		m_zap(m, mm, call->at, end);
+	/* FREE leaves pages until memory is short (never, here) but takes poison at once. */
+	for (uint64_t addr = call->at; call->flags == MADV_FREE && addr < end; addr += M_PAGE)
+		if (m_pte(mm, addr) == M_PTE_POISON)
+			*m_pte_at(mm, addr) = M_PTE_NONE;
 	call->at = end;
 	return 0;
 }

@@ -131,9 +131,17 @@ bool m_note_add(struct m_model *m, struct m_call *call, int ctx, int child, uint
 
 void m_note_release_child(struct m_model *m, struct m_note *note)
 {
+	struct m_mm *mm;
+
 	if (note->child < 0)
 		return;
-	m_ctx_clear(m, m->ctxs[note->child].mm, note->child);
+	mm = &m->mms[m->ctxs[note->child].mm];
+	for (int i = 0; i < mm->nr_vmas; i++) { /* unlike a close, without merging */
+		if (mm->vmas[i].ctx != note->child)
+			continue;
+		mm->vmas[i].ctx = -1;
+		mm->vmas[i].flags &= ~M_VM_MISSING;
+	}
 	m_ctx_put(m, note->child);
 	note->child = -1;
 }
@@ -358,10 +366,11 @@ again:
 		const struct m_vma *vma = &mm->vmas[i];
 
 		r = -ENOENT;
-		if (i == mm->nr_vmas || vma->start > f->dst || vma->end < f->dst + f->len ||
-		    vma->ctx < 0)
+		if (i == mm->nr_vmas || vma->start > f->dst)
 			goto out;
-		m_vma_anon(m, mm, i);
+		m_vma_anon(m, mm, i); /* even if nothing comes of it */
+		if (vma->end < f->dst + f->len || vma->ctx < 0)
+			goto out;
 	}
 	r = -EAGAIN;
 	if (ctx->changing)

@@ -44,7 +44,8 @@ struct uffdio_poison {
 #define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
 #endif
 
-#define SETTLE_NS UINT64_C(2000000000)
+uint64_t wk_patience_ns = UINT64_C(2000000000);
+#define SETTLE_NS wk_patience_ns
 #define SRC_PAGES 16
 
 enum { OWN_CLOSE = 1000 }; /* an order that no script has */
@@ -65,6 +66,7 @@ struct w_kernel {
 	int uffds[W_UFFDS];
 	int nr_uffds;
 	int64_t fd_room;
+	pid_t group; /* all of the arena's processes */
 	uint8_t *source; /* SRC_PAGES that can be read, then as many that cannot */
 	struct {
 		int wchan, maps, pagemap, mem;
@@ -126,7 +128,8 @@ static int prot_of(int prot)
 static int64_t map(const struct s_step *step, int fd)
 {
 	int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0);
-	void *at = mmap((void *)(uintptr_t)step->addr, step->len, prot_of(step->prot), flags, fd, 0);
+	void *at = mmap((void *)(uintptr_t)step->addr, step->len, prot_of(step->prot), flags, fd,
+			fd < 0 ? 0 : (off_t)1 << 30);
 
 	return at == MAP_FAILED ? -errno : 0;
 }
@@ -248,6 +251,7 @@ static _Noreturn void arena_main(struct slot *slots)
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_NODEFER };
 	pthread_t thread;
 
+	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	(void)signal(SIGCHLD, SIG_IGN);
@@ -293,16 +297,10 @@ static int64_t ask(struct slot *slot, int cmd, int arg)
 	return slot->done == slot->ordered ? slot->result : -ETIMEDOUT;
 }
 
-static void kill_all(struct w_kernel *w)
-{
-	for (int t = 0; t < W_THREADS; t++)
-		if (w->slots[t].pid > 0)
-			(void)kill(w->slots[t].pid, SIGKILL);
-}
-
 void wk_free(struct w_kernel *w)
 {
-	kill_all(w);
+	if (w->group > 0)
+		(void)kill(-w->group, SIGKILL);
 	for (int u = 0; u < W_UFFDS; u++)
 		if (w->uffds[u] >= 0)
 			(void)close(w->uffds[u]);
@@ -318,7 +316,8 @@ void wk_free(struct w_kernel *w)
 	}
 	for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) >= 0;) {
 		if (pid == 0) {
-			kill_all(w); /* one may have been born in between */
+			if (w->group > 0)
+				(void)kill(-w->group, SIGKILL); /* one may have been born meanwhile */
 			(void)usleep(100);
 		}
 	}
@@ -352,6 +351,8 @@ struct w_kernel *wk_new(const char **why)
 	pid = fork();
 	if (pid == 0)
 		arena_main(w->slots);
+	(void)setpgid(pid, pid);
+	w->group = pid;
 	for (int t = 0; t < 3; t++) {
 		if (pid > 0 && wait_born(&w->slots[t]))
 			continue;
@@ -365,11 +366,14 @@ struct w_kernel *wk_new(const char **why)
 static int open_uffd(struct w_kernel *w, const struct s_step *step)
 {
 	struct slot *slot = &w->slots[step->who];
-	int64_t theirs, ours;
+	int64_t result = slot->result, theirs, ours;
+	uint64_t value = slot->value;
 	int pidfd;
 
 	slot->step = *step;
-	theirs = ask(slot, step->cmd, 0);
+	theirs = ask(slot, (int)step->cmd, 0);
+	slot->result = result; /* what the script's last call gave stays to be asked for */
+	slot->value = value;
 	if (theirs < 0)
 		return (int)theirs;
 	pidfd = (int)syscall(SYS_pidfd_open, slot->pid, 0);
@@ -378,6 +382,8 @@ static int open_uffd(struct w_kernel *w, const struct s_step *step)
 		ours = -errno;
 	(void)close(pidfd);
 	(void)ask(slot, OWN_CLOSE, (int)theirs);
+	slot->result = result;
+	slot->value = value;
 	if (ours >= 0)
 		w->uffds[w->nr_uffds++] = (int)ours;
 	return (int)ours;

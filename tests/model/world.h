@@ -9,7 +9,7 @@
 #include "tests/model/script.h"
 
 #define W_THREADS 10
-#define W_UFFDS	  10
+#define W_UFFDS	  24
 
 /* What a step gave at once. */
 struct w_out {
@@ -73,7 +73,9 @@ struct w_kernel; /* a real process */
 struct w_kernel *wk_new(const char **why);
 void wk_free(struct w_kernel *w);
 void wk_step(struct w_kernel *w, const struct s_step *step, bool expect_msgs, struct w_out *out);
-/* Waits until threads, counts and poll are as in @want, or for a second or two, then looks. */
+/* How long the kernel may take to do what the model did. */
+extern uint64_t wk_patience_ns;
+/* Waits until threads, counts and poll are as in @want, or patience is over, then looks. */
 void wk_state(struct w_kernel *w, const struct w_state *want, struct w_state *state);
 
 #endif
