@@ -60,7 +60,7 @@ def bar_plot(name, modes, key):
 
 
 def curve_plot(names, modes):
-    plots = [f"'${name}' using 1:{at} with linespoints linewidth 2 pointtype {7 if dash == 1 else 6} "
+    plots = [f"'${name}' using 1:{at} with linespoints linewidth 2 pointtype {8 - dash} "
              f"pointsize 0.6 dashtype {dash} linecolor rgb '{COLORS[mode]}' notitle"
              for name, dash in names for at, mode in enumerate(modes, 2)]
     return ["plot " + ", ".join(plots)] if plots else []
@@ -84,7 +84,8 @@ def script(document, path, kind):
     lines += [
         f'set multiplot title "{heading(setting)}" noenhanced',
         "set style data histogram", "set style histogram clustered gap 1",
-        "set style fill solid 1 noborder", "set logscale y", "set grid ytics linetype 1 linecolor rgb '#dddddd'",
+        "set style fill solid 1 noborder", "set logscale y",
+        "set grid ytics linetype 1 linecolor rgb '#dddddd'",
         "set border 3", "set xtics nomirror rotate by -25 noenhanced", "set ytics nomirror",
         "set format y '%g'", "set ylabel 'ms'", "set boxwidth 0.9", "set tmargin 3",
     ]
@@ -97,7 +98,7 @@ def script(document, path, kind):
         lines += bar_plot("cold", modes, "unset key")
     if any(data for _, _, data in shares):
         lines += [f"set origin {0.55 if cold else 0},0", "set size 0.45,0.46", "unset key",
-                  "set title 'where lazy loses: by share of memory touched (dashed: image on disk)'",
+                  "set title 'by share of memory touched (dashed: image on disk)'",
                   "set xtics norotate", "set logscale x", "set xlabel '% touched'",
                   "set xtics (1, 5, 20, 50, 100)", "set xrange [0.9:110]"]
         lines += curve_plot([(name, dash) for name, dash, data in shares if data], modes)

@@ -27,8 +27,8 @@ class Figures:
     def fail(self, job, cache, mode, kind, text):
         self.failures.append({"job": job, "cache": cache, "mode": mode, "kind": kind, "text": text})
 
-    def hung(self, job, cache, mode):
-        return any((f["job"], f["cache"], f["mode"], f["kind"]) == (job, cache, mode, "hang")
+    def late(self, job, cache, mode):
+        return any((f["job"], f["cache"], f["mode"], f["kind"]) == (job, cache, mode, "late")
                    for f in self.failures)
 
     def results(self, job, cache, mode):
@@ -44,9 +44,9 @@ class Figures:
         out = []
         for job in jobs:
             for cache in job.caches:
-                modes = {mode for name, of, mode, _ in self.values if (name, of) == (job.name, cache)}
-                modes |= {f["mode"] for f in self.failures
-                          if (f["job"], f["cache"]) == (job.name, cache)}
+                this = (job.name, cache)
+                modes = {mode for name, of, mode, _ in self.values if (name, of) == this}
+                modes |= {f["mode"] for f in self.failures if (f["job"], f["cache"]) == this}
                 if modes:
                     out.append({"name": job.name, "cache": cache, "about": job.about,
                                 "shows": job.shows, "headline": job.headline,
