@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A job's function does one restore in one mode and returns its measures, by name; what they are is
-# in METRICS. Jobs that use one image stand together, so that it is made once.
+# in METRICS. Which jobs there are, is in plan.py.
 
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from . import images
 from .images import redis_keys
 from .processes import Trouble, descendants, end_all, memory_of, now, run, spawn
 from .restores import Clone, Restore, prepare, results, tell
