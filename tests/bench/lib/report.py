@@ -7,9 +7,9 @@
 import statistics
 
 from .jobs import METRICS
+from .restores import MODES, OURS
 
 SCHEMA = 1
-LAZY_OURS = ("serve", "plugin")
 
 
 class Figures:
@@ -80,7 +80,7 @@ def spread(results, metric):
 def columns(document):
     """The modes that were measured, apart from the machine's own, in their order."""
     there = {mode for job in document["jobs"] for mode in job["results"]}
-    return [mode for mode in ("plain", "peer", *LAZY_OURS) if mode in there]
+    return [mode for mode in MODES if mode in there]
 
 
 def cells_of(job, metric, modes, failures):
@@ -96,7 +96,7 @@ def cells_of(job, metric, modes, failures):
         cells.append(number(medians[mode]) if medians[mode] is not None or not kinds
                      else "/".join(kinds))
     for mode in modes:
-        if mode in LAZY_OURS:
+        if mode in OURS:
             cells += [ratio(medians.get(other), medians[mode]) for other in ("peer", "plain")]
     return cells + [spread(results, metric)]
 
@@ -106,7 +106,7 @@ def table(document):
     modes = columns(document)
     head = list(modes)
     for mode in modes:
-        if mode in LAZY_OURS:
+        if mode in OURS:
             head += [f"{mode}:peer", f"{mode}:plain"]
     head.append("spread")
     lines, floor = [], []
