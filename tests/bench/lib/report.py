@@ -138,4 +138,4 @@ def table(document):
 
 def title(setting):
     return ("{date}, Linux {kernel}, CRIU {criu}, faultin {faultin}, {cpus} x {cpu}, {memory_mib} "
-            "MiB, load {load_average:.1f}").format(**setting)
+            "MiB; others took {others:.0%} of the CPUs").format(**setting)
