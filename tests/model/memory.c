@@ -235,12 +235,8 @@ int m_vma_modify(struct m_model *m, struct m_mm *mm, uint64_t start, uint64_t en
 int m_vma_insert(struct m_model *m, struct m_mm *mm, const struct m_vma *vma, bool merge)
 {
 	size_t i = m_vma_index(mm, vma->start);
-	struct m_vma fresh = *vma;
-	bool left, right;
-
-	fresh.uncowed = false; /* it has no pages yet whose origin would matter */
-	left = merge && i > 0 && can_merge(&mm->vmas[i - 1], &fresh);
-	right = merge && i < mm->nr_vmas && can_merge(&fresh, &mm->vmas[i]);
+	bool left = merge && i > 0 && can_merge(&mm->vmas[i - 1], vma);
+	bool right = merge && i < mm->nr_vmas && can_merge(vma, &mm->vmas[i]);
 
 	if (left && right)
 		right = neighbours_compatible(&mm->vmas[i - 1], &mm->vmas[i]);

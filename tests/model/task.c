@@ -405,6 +405,7 @@ static int grow_in_place(struct m_model *m, struct m_mm *mm, size_t i, uint64_t 
 		return -ENOMEM;
 	more.start = vma->end;
 	more.end = end;
+	more.uncowed = false; /* no pages yet whose origin would matter */
 	more.pgoff = vma->pgoff + (vma->end - vma->start) / M_PAGE;
 	return m_vma_insert(m, mm, &more, true);
 }
@@ -673,6 +674,21 @@ static int advise_flags(struct m_model *m, struct m_mm *mm, const struct m_vma *
 	return m_vma_modify(m, mm, start, end, vma->prot, flags, vma->ctx);
 }
 
+/* A fork under way has copied the pages, but its end is not before this discard's beginning. */
+static void children_or_zero(struct m_model *m, const struct m_mm *mm, uint64_t start, uint64_t end)
+{
+	for (int i = 0; i < M_THREADS; i++) {
+		const struct m_thread *thread = &m->threads[i];
+
+		if ((thread->state != M_KERNEL && thread->state != M_IN_EVENT) ||
+		    &m->mms[m->tasks[thread->task].mm] != mm || thread->call.op != M_OP_FORK ||
+		    thread->call.child_mm < 0)
+			continue;
+		for (uint64_t addr = start; addr < end; addr += M_PAGE)
+			m->mms[thread->call.child_mm].or_zero[(addr - M_BASE) / M_PAGE] = true;
+	}
+}
+
 static bool discards(const struct m_call *call)
 {
 	return call->flags == MADV_DONTNEED || call->flags == MADV_FREE;
@@ -684,8 +700,12 @@ static int64_t advise_zap(struct m_model *m, struct m_mm *mm, struct m_call *cal
 	const struct m_vma *vma = m_find_vma(mm, call->at);
 	uint64_t end = call->at + call->new_len;
 
-	if (!vma)
+	if (!vma) {
+		/* Told of, and left as it was: whoever was told may take it for discarded. */
+		for (uint64_t addr = call->at; addr < end; addr += M_PAGE)
+			mm->or_zero[(addr - M_BASE) / M_PAGE] = m_find_vma(mm, addr) != NULL;
 		return -ENOMEM;
+	}
 	if (call->flags == MADV_FREE && vma->flags & M_VM_FILE)
 		return -EINVAL;
 	if (end > vma->end)
@@ -730,6 +750,7 @@ static int64_t do_madvise(struct m_model *m, struct m_mm *mm, struct m_call *cal
 			call->new_len = to - call->at;
 			call->nr_notes = call->note = 0;
 			if (m_note_add(m, call, vma.ctx, -1, UFFD_EVENT_REMOVE, call->at, to, 0)) {
+				children_or_zero(m, mm, call->at, to);
 				call->pc = PC_NOTIFY;
 				return 0;
 			}

@@ -73,7 +73,7 @@ static struct {
 	bool quiet; /* the program is through: nothing but what is under way goes on */
 	uint64_t unreadable; /* address at the dump of a page that the image has lost; 0: none */
 	bool odd_sources;
-	bool stuck;
+	bool everything; /* races too that the engine is known not to follow */
 
 	char failure[256];
 	const char *kind; /* of the failure: its format */
@@ -365,6 +365,40 @@ static const char *const op_names[] = {
 	[M_OP_EXIT] = "exits",
 };
 
+/* Another thread of the process is inside this call. */
+static bool is_under_way(int thread, enum m_op op)
+{
+	for (int i = 0; i < M_THREADS; i++) {
+		const struct m_thread *other = &sim.m.threads[i];
+
+		if (other->task == sim.m.threads[thread].task && other->call.op == op &&
+		    (other->state == M_KERNEL || other->state == M_IN_EVENT))
+			return true;
+	}
+	return false;
+}
+
+/* Programs that race with themselves in a way that the engine is known not to follow (doc/model.md,
+ * "What the engine does not follow"). */
+static bool races(int thread, const struct m_call *call)
+{
+	switch (call->op) {
+	case M_OP_FORK:
+		return is_under_way(thread, M_OP_MREMAP) || is_under_way(thread, M_OP_MUNMAP) ||
+		       is_under_way(thread, M_OP_MMAP);
+	case M_OP_MREMAP:
+		return is_under_way(thread, M_OP_FORK) || is_under_way(thread, M_OP_MREMAP) ||
+		       is_under_way(thread, M_OP_MADVISE);
+	case M_OP_MADVISE:
+		return is_under_way(thread, M_OP_MREMAP);
+	case M_OP_MUNMAP:
+	case M_OP_MMAP:
+		return is_under_way(thread, M_OP_FORK);
+	default:
+		return false;
+	}
+}
+
 static void act(int thread)
 {
 	static const int mix[] = { M_OP_READ, M_OP_READ, M_OP_READ, M_OP_READ, M_OP_READ, M_OP_WRITE,
@@ -411,6 +445,8 @@ static void act(int thread)
 	default:
 		break;
 	}
+	if (!sim.everything && races(thread, &call))
+		return;
 	trace("t%d %s %d+%d%s", thread, op_names[call.op], page, len,
 	      call.op == M_OP_MREMAP ? " to" : "");
 	if (call.op == M_OP_MREMAP)
@@ -770,6 +806,7 @@ int main(int argc, char **argv)
 	fi_log_init(null, FI_LOG_MSG);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	make_image();
+	sim.everything = getenv("FI_SIM_EVERYTHING") != NULL;
 	if (argc > 3 && strcmp(argv[1], "run") == 0) {
 		if (argc > 4)
 			door.plant = plant_named(argv[4]);
