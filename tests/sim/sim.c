@@ -382,18 +382,19 @@ static bool is_under_way(int thread, enum m_op op)
  * "What the engine does not follow"). */
 static bool races(int thread, const struct m_call *call)
 {
+	bool fork = is_under_way(thread, M_OP_FORK), move = is_under_way(thread, M_OP_MREMAP);
+	bool unmap = is_under_way(thread, M_OP_MUNMAP) || is_under_way(thread, M_OP_MMAP);
+
 	switch (call->op) {
 	case M_OP_FORK:
-		return is_under_way(thread, M_OP_MREMAP) || is_under_way(thread, M_OP_MUNMAP) ||
-		       is_under_way(thread, M_OP_MMAP);
+		return move || unmap;
 	case M_OP_MREMAP:
-		return is_under_way(thread, M_OP_FORK) || is_under_way(thread, M_OP_MREMAP) ||
-		       is_under_way(thread, M_OP_MADVISE);
-	case M_OP_MADVISE:
-		return is_under_way(thread, M_OP_MREMAP);
+		return fork || move || unmap || is_under_way(thread, M_OP_MADVISE);
 	case M_OP_MUNMAP:
 	case M_OP_MMAP:
-		return is_under_way(thread, M_OP_FORK);
+		return fork || move;
+	case M_OP_MADVISE:
+		return move;
 	default:
 		return false;
 	}
