@@ -7,6 +7,7 @@ include tests/unit/restore.mk
 include tests/unit/plugin.mk
 endif
 include tests/model/local.mk
+include tests/sim/local.mk
 include tests/integration/local.mk
 include tests/demo/local.mk
 include tests/bench/local.mk

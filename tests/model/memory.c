@@ -64,6 +64,11 @@ uint16_t m_pte(const struct m_mm *mm, uint64_t addr)
 	return mm->pte[(addr - M_BASE) / M_PAGE];
 }
 
+uint64_t *m_want(struct m_mm *mm, uint64_t addr)
+{
+	return &mm->want[(addr - M_BASE) / M_PAGE];
+}
+
 void m_pte_clear(struct m_model *m, uint16_t *pte)
 {
 	if (*pte >= M_PTE_FRAME)
@@ -92,8 +97,11 @@ uint64_t m_token(const struct m_model *m, uint16_t pte)
 
 void m_zap(struct m_model *m, struct m_mm *mm, uint64_t start, uint64_t end)
 {
-	for (uint64_t addr = start; addr < end; addr += M_PAGE)
+	for (uint64_t addr = start; addr < end; addr += M_PAGE) {
 		m_pte_clear(m, m_pte_at(mm, addr));
+		*m_want(mm, addr) = 0;
+		mm->or_zero[(addr - M_BASE) / M_PAGE] = false;
+	}
 }
 
 /* --- VMAs ------------------------------------------------------------------------------------- */
@@ -156,6 +164,12 @@ static bool anon_compatible(const struct m_vma *a, const struct m_vma *b)
 	return !(a->anon && a->uncowed) && !(b->anon && b->uncowed);
 }
 
+/* Of the two neighbours of what is to be merged with both. */
+static bool neighbours_compatible(const struct m_vma *a, const struct m_vma *b)
+{
+	return !a->anon || !b->anon || a->anon == b->anon;
+}
+
 static bool can_merge(const struct m_vma *a, const struct m_vma *b)
 {
 	return adjacent_alike(a, b) && a->prot == b->prot && a->ctx == b->ctx &&
@@ -192,7 +206,7 @@ int m_vma_modify(struct m_model *m, struct m_mm *mm, uint64_t start, uint64_t en
 	right = mm->vmas[i].end == end && i + 1 < mm->nr_vmas &&
 		can_merge(&changed, &mm->vmas[i + 1]);
 	if (left && right)
-		right = anon_compatible(&mm->vmas[i - 1], &mm->vmas[i + 1]);
+		right = neighbours_compatible(&mm->vmas[i - 1], &mm->vmas[i + 1]);
 
 	/* What is merged at once needs no more VMAs than there were. */
 	if (mm->vmas[i].start < start) {
@@ -225,7 +239,7 @@ int m_vma_insert(struct m_model *m, struct m_mm *mm, const struct m_vma *vma, bo
 	bool right = merge && i < mm->nr_vmas && can_merge(vma, &mm->vmas[i]);
 
 	if (left && right)
-		right = anon_compatible(&mm->vmas[i - 1], &mm->vmas[i]);
+		right = neighbours_compatible(&mm->vmas[i - 1], &mm->vmas[i]);
 	if (!left && !right && (mm->nr_vmas > m->max_map_count || mm->nr_vmas == M_VMAS))
 		return -ENOMEM;
 	vma_open(mm, i);

@@ -67,6 +67,11 @@ struct m_mm {
 	uint16_t nr_vmas;
 	struct m_vma vmas[M_VMAS];
 	uint16_t pte[M_PAGES];
+	/* What each page would hold if nobody ever had to be asked for it: the tester sets it, and
+	 * the task's own actions change it.  The kernel knows nothing of this. */
+	uint64_t want[M_PAGES];
+	/* It was copied or moved while another thread discarded it: zero is as right. */
+	bool or_zero[M_PAGES];
 };
 
 struct m_frame {
@@ -249,6 +254,11 @@ struct m_mm *m_mm_of(struct m_model *m, int thread);
 uint16_t m_pte(const struct m_mm *mm, uint64_t addr);
 /* The token that a read of a present page finds. */
 uint64_t m_token(const struct m_model *m, uint16_t pte);
+/* Some thread is discarding the page just now: it may be seen as it was, or as zero. */
+bool m_discarding(const struct m_model *m, const struct m_mm *mm, uint64_t addr);
+/* The page may be found to be @token. */
+bool m_may_be(const struct m_model *m, const struct m_mm *mm, uint64_t addr, uint64_t token);
+uint64_t *m_want(struct m_mm *mm, uint64_t addr);
 /* How much is in use; 0 when everything has gone. */
 unsigned m_in_use(const struct m_model *m);
 /* The model's own invariants.  NULL, or what is wrong. */

@@ -162,6 +162,39 @@ void m_reap(struct m_model *m, int i)
 	m->tasks[task].used = false;
 }
 
+/* --- what memory would hold if nobody had to be asked ---------------------------------------------- */
+
+bool m_discarding(const struct m_model *m, const struct m_mm *mm, uint64_t addr)
+{
+	for (int i = 0; i < M_THREADS; i++) {
+		const struct m_thread *thread = &m->threads[i];
+		const struct m_call *call = &thread->call;
+
+		if ((thread->state == M_KERNEL || thread->state == M_IN_EVENT) &&
+		    &m->mms[m->tasks[thread->task].mm] == mm && call->op == M_OP_MADVISE &&
+		    (call->flags == MADV_DONTNEED || call->flags == MADV_FREE) &&
+		    addr >= call->addr && addr < call->addr + call->len)
+			return true;
+	}
+	return false;
+}
+
+static bool or_zero(const struct m_model *m, const struct m_mm *mm, uint64_t addr)
+{
+	return mm->or_zero[(addr - M_BASE) / M_PAGE] || m_discarding(m, mm, addr);
+}
+
+static void set_want(struct m_mm *mm, uint64_t addr, uint64_t token, bool zero_too)
+{
+	*m_want(mm, addr) = token;
+	mm->or_zero[(addr - M_BASE) / M_PAGE] = zero_too;
+}
+
+bool m_may_be(const struct m_model *m, const struct m_mm *mm, uint64_t addr, uint64_t token)
+{
+	return token == mm->want[(addr - M_BASE) / M_PAGE] || (token == 0 && or_zero(m, mm, addr));
+}
+
 /* --- touching ----------------------------------------------------------------------------------- */
 
 static void finish(struct m_thread *thread, int64_t result)
@@ -171,12 +204,15 @@ static void finish(struct m_thread *thread, int64_t result)
 	thread->call.op = M_OP_NONE;
 }
 
-static int64_t touch_present(struct m_model *m, struct m_thread *thread, uint16_t *pte)
+static int64_t touch_present(struct m_model *m, struct m_thread *thread, struct m_mm *mm)
 {
 	struct m_call *call = &thread->call;
+	uint16_t *pte = m_pte_at(mm, call->addr);
 
 	if (*pte == M_PTE_POISON)
 		return M_SIGBUS;
+	if (call->op == M_OP_WRITE)
+		set_want(mm, call->addr, call->token, false);
 	if (call->op == M_OP_READ) {
 		thread->value = m_token(m, *pte);
 		return 0;
@@ -205,7 +241,7 @@ static void touch_look(struct m_model *m, struct m_thread *thread, struct m_mm *
 	if (*pte != M_PTE_NONE) {
 		if (writes && *pte != M_PTE_POISON)
 			m_vma_anon(m, mm, i);
-		finish(thread, touch_present(m, thread, pte));
+		finish(thread, touch_present(m, thread, mm));
 		return;
 	}
 	if (writes) /* before anybody is asked */
@@ -216,6 +252,7 @@ static void touch_look(struct m_model *m, struct m_thread *thread, struct m_mm *
 	}
 	if (vma->ctx < 0) {
 		if (writes) {
+			set_want(mm, call->addr, call->token, false);
 			finish(thread, m_pte_fill(m, pte, call->token));
 		} else {
 			*pte = M_PTE_ZERO;
@@ -368,6 +405,7 @@ static int grow_in_place(struct m_model *m, struct m_mm *mm, size_t i, uint64_t 
 		return -ENOMEM;
 	more.start = vma->end;
 	more.end = end;
+	more.uncowed = false; /* no pages yet whose origin would matter */
 	more.pgoff = vma->pgoff + (vma->end - vma->start) / M_PAGE;
 	return m_vma_insert(m, mm, &more, true);
 }
@@ -393,6 +431,8 @@ static int move(struct m_model *m, struct m_mm *mm, uint64_t addr, uint64_t to, 
 	for (uint64_t off = 0; off < len; off += M_PAGE) {
 		*m_pte_at(mm, to + off) = *m_pte_at(mm, addr + off);
 		*m_pte_at(mm, addr + off) = M_PTE_NONE;
+		set_want(mm, to + off, *m_want(mm, addr + off), or_zero(m, mm, addr + off));
+		set_want(mm, addr + off, 0, false);
 	}
 	if (!m_note_add(m, &notes->moved, old.ctx, -1, UFFD_EVENT_REMAP, addr, to, len) &&
 	    old.ctx >= 0) {
@@ -562,6 +602,9 @@ static int copy_mm(struct m_model *m, struct m_mm *mm, struct m_call *call)
 			return r;
 		if (vma.flags & M_VM_WIPEONFORK)
 			vma.anon = 0;
+		for (uint64_t addr = vma.start; addr < vma.end; addr += M_PAGE)
+			set_want(child, addr, vma.flags & M_VM_WIPEONFORK ? 0 : *m_want(mm, addr),
+				 or_zero(m, mm, addr));
 		/* Without an anon_vma there is nothing but zero pages, which are not copied. */
 		if (vma.anon) {
 			vma.anon = ++m->next_anon ? m->next_anon : ++m->next_anon;
@@ -631,6 +674,21 @@ static int advise_flags(struct m_model *m, struct m_mm *mm, const struct m_vma *
 	return m_vma_modify(m, mm, start, end, vma->prot, flags, vma->ctx);
 }
 
+/* A fork under way has copied the pages, but its end is not before this discard's beginning. */
+static void children_or_zero(struct m_model *m, const struct m_mm *mm, uint64_t start, uint64_t end)
+{
+	for (int i = 0; i < M_THREADS; i++) {
+		const struct m_thread *thread = &m->threads[i];
+
+		if ((thread->state != M_KERNEL && thread->state != M_IN_EVENT) ||
+		    &m->mms[m->tasks[thread->task].mm] != mm || thread->call.op != M_OP_FORK ||
+		    thread->call.child_mm < 0)
+			continue;
+		for (uint64_t addr = start; addr < end; addr += M_PAGE)
+			m->mms[thread->call.child_mm].or_zero[(addr - M_BASE) / M_PAGE] = true;
+	}
+}
+
 static bool discards(const struct m_call *call)
 {
 	return call->flags == MADV_DONTNEED || call->flags == MADV_FREE;
@@ -642,8 +700,12 @@ static int64_t advise_zap(struct m_model *m, struct m_mm *mm, struct m_call *cal
 	const struct m_vma *vma = m_find_vma(mm, call->at);
 	uint64_t end = call->at + call->new_len;
 
-	if (!vma)
+	if (!vma) {
+		/* Told of, and left as it was: whoever was told may take it for discarded. */
+		for (uint64_t addr = call->at; addr < end; addr += M_PAGE)
+			mm->or_zero[(addr - M_BASE) / M_PAGE] = m_find_vma(mm, addr) != NULL;
 		return -ENOMEM;
+	}
 	if (call->flags == MADV_FREE && vma->flags & M_VM_FILE)
 		return -EINVAL;
 	if (end > vma->end)
@@ -688,6 +750,7 @@ static int64_t do_madvise(struct m_model *m, struct m_mm *mm, struct m_call *cal
 			call->new_len = to - call->at;
 			call->nr_notes = call->note = 0;
 			if (m_note_add(m, call, vma.ctx, -1, UFFD_EVENT_REMOVE, call->at, to, 0)) {
+				children_or_zero(m, mm, call->at, to);
 				call->pc = PC_NOTIFY;
 				return 0;
 			}
