@@ -13,6 +13,7 @@ restore_tests = \
 	tests/unit/test-owed \
 	tests/unit/test-report \
 	tests/unit/test-serve-options \
+	tests/unit/test-smaps \
 	tests/unit/test-source \
 	tests/unit/test-uffd
 check_PROGRAMS += $(restore_tests)
@@ -72,6 +73,9 @@ tests_unit_test_report_LDADD = $(restore_test_libs)
 
 tests_unit_test_serve_options_CFLAGS = $(restore_test_cflags)
 tests_unit_test_serve_options_LDADD = $(restore_test_libs)
+
+tests_unit_test_smaps_CFLAGS = $(restore_test_cflags)
+tests_unit_test_smaps_LDADD = $(restore_test_libs)
 
 tests_unit_test_source_CFLAGS = $(restore_test_cflags)
 tests_unit_test_source_LDADD = $(restore_test_libs)

@@ -385,6 +385,27 @@ static void listens_in_the_working_directory(void **state)
 	assert_int_equal(msg.vpid, 3);
 }
 
+/* An engine that still drains, and the next one in the same directory. */
+static void another_engines_socket_is_not_removed(void **state)
+{
+	fi_auto_close int first = fi_lazysock_listen(&err), second = -EBADF;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = FI_LAZYSOCK_NAME };
+
+	assert_true(first >= 0);
+	assert_int_equal(unlink(FI_LAZYSOCK_NAME), 0);
+	second = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(second, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	fi_lazysock_unlink();
+	assert_int_equal(access(FI_LAZYSOCK_NAME, F_OK), 0);
+
+	fi_close(&first);
+	first = fi_lazysock_listen(&err);
+	assert_true(first >= 0);
+	fi_lazysock_unlink();
+	assert_int_equal(access(FI_LAZYSOCK_NAME, F_OK), -1);
+	fi_lazysock_unlink();
+}
+
 static void a_directory_in_the_way_is_an_error(void **state)
 {
 	assert_int_equal(mkdir(FI_LAZYSOCK_NAME, 0700), 0);
@@ -445,6 +466,7 @@ int main(void)
 		TEST(closed_before_the_descriptor),
 		TEST(random_bytes_never_crash_or_leak),
 		WORK(listens_in_the_working_directory),
+		WORK(another_engines_socket_is_not_removed),
 		WORK(a_directory_in_the_way_is_an_error),
 		WORK(another_user_is_refused),
 	};

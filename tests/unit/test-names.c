@@ -83,7 +83,9 @@ static struct fi_space *birth(struct fi_space *parent)
 
 static struct fi_space *event(enum fi_proc_kind kind, pid_t pid, pid_t parent)
 {
-	const struct fi_proc_event e = { .kind = kind, .pid = pid, .parent = parent, .time = ++now };
+	const struct fi_proc_event e = {
+		.kind = kind, .pid = pid, .parent = parent, .time = ++now
+	};
 
 	return fi_names_event(names, &e);
 }

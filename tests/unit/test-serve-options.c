@@ -33,11 +33,11 @@ static int parse(const char *line, struct fi_serve_options *ret, struct fi_error
 
 	assert_true(strlen(line) < sizeof(copy));
 	(void)strcpy(copy, line);
-	argv[argc++] = (char *)(uintptr_t)"serve";
+	argv[argc++] = (char *)(uintptr_t) "serve";
 	for (char *save = NULL, *word = strtok_r(copy, " ", &save); word;
 	     word = strtok_r(NULL, " ", &save)) {
 		assert_true(argc < WORDS);
-		argv[argc++] = strcmp(word, "''") ? word : (char *)(uintptr_t)"";
+		argv[argc++] = strcmp(word, "''") ? word : (char *)(uintptr_t) "";
 	}
 	argv[argc] = NULL;
 	err->text[0] = '\0';
@@ -118,14 +118,22 @@ static void verbosity_is_as_in_criu(void **state)
 		const char *line;
 		enum fi_log_level level;
 	} table[] = {
-		{ "", FI_LOG_WARN },	       { "-v", FI_LOG_INFO },
-		{ "-vv", FI_LOG_DEBUG },       { "-vvv", FI_LOG_DEBUG },
-		{ "-vvvvvvvv", FI_LOG_DEBUG }, { "-v -v", FI_LOG_DEBUG },
-		{ "-v0", FI_LOG_ERROR },       { "-v1", FI_LOG_ERROR },
-		{ "-v2", FI_LOG_WARN },	       { "-v3", FI_LOG_INFO },
-		{ "-v4", FI_LOG_DEBUG },       { "-v99", FI_LOG_DEBUG },
-		{ "--verbosity", FI_LOG_INFO }, { "--verbosity=4", FI_LOG_DEBUG },
-		{ "--verbosity=1", FI_LOG_ERROR }, { "-v4 -v1", FI_LOG_ERROR },
+		{ "", FI_LOG_WARN },
+		{ "-v", FI_LOG_INFO },
+		{ "-vv", FI_LOG_DEBUG },
+		{ "-vvv", FI_LOG_DEBUG },
+		{ "-vvvvvvvv", FI_LOG_DEBUG },
+		{ "-v -v", FI_LOG_DEBUG },
+		{ "-v0", FI_LOG_ERROR },
+		{ "-v1", FI_LOG_ERROR },
+		{ "-v2", FI_LOG_WARN },
+		{ "-v3", FI_LOG_INFO },
+		{ "-v4", FI_LOG_DEBUG },
+		{ "-v99", FI_LOG_DEBUG },
+		{ "--verbosity", FI_LOG_INFO },
+		{ "--verbosity=4", FI_LOG_DEBUG },
+		{ "--verbosity=1", FI_LOG_ERROR },
+		{ "-v4 -v1", FI_LOG_ERROR },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -176,8 +184,9 @@ static void what_is_wrong_is_named(void **state)
 
 static void descriptors_are_numbers(void **state)
 {
-	static const char *const bad[] = { "x", "-1", "7x", "''", "2147483648",
-					   "99999999999999999999", "0x3", "1.5" };
+	static const char *const bad[] = { "x",	  "-1",		"7x",
+					   "''",  "2147483648", "99999999999999999999",
+					   "0x3", "1.5" };
 	static const char *const names[] = { "--status-fd", "--images-dir-fd", "--parent-pidfd" };
 	char line[128];
 
@@ -192,7 +201,7 @@ static void descriptors_are_numbers(void **state)
 static void remote_pages_are_refused_by_name(void **state)
 {
 	static const char *const remote[] = {
-		"--page-server", "--address 127.0.0.1", "--port 1234", "--ps-socket 5",
+		"--page-server", "--address 127.0.0.1", "--port 1234",	 "--ps-socket 5",
 		"--tls",	 "--tls-cacert x",	"--tls-cacrl x", "--tls-cert x",
 		"--tls-key x",	 "--tls-no-cn-verify",
 	};

@@ -134,8 +134,9 @@ static void discards(void)
 	CHECK(is_page_of(BASE + 30 * PAGE, BASE + 30 * PAGE));
 	CHECK(madvise(at(30), 2 * PAGE, MADV_DONTNEED) == 0);
 	for (uint64_t i = 0; i < 40; i++)
-		CHECK((i >= 10 && i < 20) || i == 30 || i == 31 ? is_zero(BASE + i * PAGE) :
-								   is_page_of(BASE + i * PAGE, BASE + i * PAGE));
+		CHECK((i >= 10 && i < 20) || i == 30 || i == 31
+			      ? is_zero(BASE + i * PAGE)
+			      : is_page_of(BASE + i * PAGE, BASE + i * PAGE));
 	CHECK(munmap(at(50), 10 * PAGE) == 0);
 	CHECK(mmap(at(50), 10 * PAGE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at(50));
@@ -256,9 +257,10 @@ static void *move_about(void *arg)
 	uint64_t block = (uintptr_t)arg, addr = BASE + block * 32 * PAGE;
 
 	for (int i = 0; i < 300; i++) {
-		void *moved = mremap((void *)(uintptr_t)addr, 32 * PAGE, 32 * PAGE,
-				     MREMAP_MAYMOVE | MREMAP_FIXED,
-				     (void *)(uintptr_t)(AWAY + (block * 1000 + (uint64_t)i % 7 * 64) * PAGE));
+		void *moved = mremap(
+			(void *)(uintptr_t)addr, 32 * PAGE, 32 * PAGE,
+			MREMAP_MAYMOVE | MREMAP_FIXED,
+			(void *)(uintptr_t)(AWAY + (block * 1000 + (uint64_t)i % 7 * 64) * PAGE));
 
 		CHECK(moved != MAP_FAILED);
 		addr = (uintptr_t)moved;
@@ -360,14 +362,15 @@ static void stillborn(void *arg, struct fi_space *parent, int uffd)
 	fail_msg("stillborn");
 }
 
-static const struct fi_birth birth = { born, stillborn, NULL };
+static const struct fi_birth birth = { .born = born, .stillborn = stillborn };
 
 /* A userfaultfd with CRIU's features over the toy's addresses, of the calling process. */
 static int watch_memory(void)
 {
 	struct uffdio_api api = { .api = UFFD_API,
 				  .features = UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
-					      UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP };
+					      UFFD_FEATURE_EVENT_REMOVE |
+					      UFFD_FEATURE_EVENT_UNMAP };
 	struct uffdio_register reg = { .range = { BASE, PAGES * PAGE },
 				       .mode = UFFDIO_REGISTER_MODE_MISSING };
 	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -394,6 +397,10 @@ static void require_userfaultfd(void)
 
 	if (uffd >= 0)
 		(void)close(uffd);
+#ifdef __SANITIZE_THREAD__
+	print_message("skipped: the programs' addresses are the thread sanitizer's\n");
+	skip();
+#endif
 	if (r < 0) {
 		print_message("skipped: userfaultfd with fork events: %s\n", strerror(-r));
 		skip();
@@ -526,10 +533,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define PROGRAM(name)                        \
-	static void test_##name(void **state) \
-	{                                     \
-		serves(name);                 \
+#define PROGRAM(name)                                                                              \
+	static void test_##name(void **state)                                                      \
+	{                                                                                          \
+		serves(name);                                                                      \
 	}
 PROGRAM(reads_everything)
 PROGRAM(moves)
