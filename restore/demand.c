@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "restore/drain.h"
 #include "restore/fill.h"
 #include "restore/uffd.h"
 
@@ -63,9 +64,11 @@ static void serve(struct fi_space *space, uint64_t addr)
 	uint64_t len;
 
 	if (extent.bytes)
-		fi_source_populate(space->source, extent.file, extent.bytes, extent.len);
+		fi_source_need(space->source, extent.file, extent.bytes, extent.len);
 	switch (fi_fill(space, &extent, &space->count.demanded, &len)) {
 	case FI_FILLED:
+		if (want > FI_PAGE_SIZE) /* the drain goes on ahead of a stream */
+			fi_drain_from(space, addr + len);
 		space->stream_next = addr + len;
 		space->stream_len = want < STREAM_MAX ? 2 * want : STREAM_MAX;
 		break;

@@ -29,8 +29,7 @@ static bool pick(struct fi_space *space, struct fi_extent *ret)
 	return found;
 }
 
-/* What was not filled is where the next pick begins. */
-static void rewind_to(struct fi_space *space, uint64_t addr)
+void fi_drain_from(struct fi_space *space, uint64_t addr)
 {
 	(void)pthread_mutex_lock(&space->drain_lock);
 	space->drain_at = addr;
@@ -39,7 +38,7 @@ static void rewind_to(struct fi_space *space, uint64_t addr)
 
 /* Inside the gate on entry and, when true, on return: @chunk's bytes are mapped and it is still
  * what the layout says. */
-static bool ready(struct fi_space *space, const struct fi_extent *chunk)
+static bool ready(struct fi_space *space, const struct fi_extent *chunk, enum fi_pace pace)
 {
 	uint64_t generation = space->generation;
 
@@ -48,8 +47,12 @@ static bool ready(struct fi_space *space, const struct fi_extent *chunk)
 		return true;
 
 	fi_gate_leave(&space->gate);
-	fi_source_read_ahead(space->source, chunk->file, chunk->bytes + READ_AHEAD, POPULATE);
-	fi_source_populate(space->source, chunk->file, chunk->bytes, POPULATE);
+	if (pace == FI_PACE_FULL) {
+		fi_source_read_ahead(space->source, chunk->file, chunk->bytes + READ_AHEAD, POPULATE);
+		fi_source_populate(space->source, chunk->file, chunk->bytes, POPULATE);
+	} else {
+		fi_source_populate(space->source, chunk->file, chunk->bytes, chunk->len);
+	}
 	if (!fi_gate_enter(&space->gate))
 		return false;
 	if (space->generation == generation)
@@ -58,7 +61,7 @@ static bool ready(struct fi_space *space, const struct fi_extent *chunk)
 	return false;
 }
 
-enum fi_step fi_drain_step(struct fi_space *space)
+enum fi_step fi_drain_step(struct fi_space *space, enum fi_pace pace)
 {
 	struct fi_extent chunk;
 	enum fi_step step = FI_STEP_MORE;
@@ -70,8 +73,8 @@ enum fi_step fi_drain_step(struct fi_space *space)
 		fi_gate_leave(&space->gate);
 		return space->state == FI_SPACE_LIVE ? FI_STEP_IDLE : FI_STEP_END;
 	}
-	if (!ready(space, &chunk)) {
-		rewind_to(space, chunk.addr);
+	if (!ready(space, &chunk, pace)) {
+		fi_drain_from(space, chunk.addr);
 		return FI_STEP_RETRY;
 	}
 
@@ -80,10 +83,10 @@ enum fi_step fi_drain_step(struct fi_space *space)
 	case FI_FILLED_BEFORE:
 	case FI_FILLED_NOWHERE:
 		if (len < chunk.len)
-			rewind_to(space, chunk.addr + len);
+			fi_drain_from(space, chunk.addr + len);
 		break;
 	case FI_FILLED_LATER:
-		rewind_to(space, chunk.addr);
+		fi_drain_from(space, chunk.addr);
 		step = FI_STEP_RETRY;
 		break;
 	case FI_FILLED_END:

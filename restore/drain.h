@@ -7,10 +7,18 @@
 
 #include "restore/demand.h"
 
+enum fi_pace {
+	FI_PACE_FULL,
+	FI_PACE_GENTLE, /* a task waits for the disk: read no more than the chunk itself */
+};
+
 /* Copies the next owed chunk: small, so that the gate costs demand no more than some tens of
  * microseconds.  Any number of drain workers, also on one space.
  *
  * IDLE: the space owes nothing that a copy could give. */
-enum fi_step fi_drain_step(struct fi_space *space);
+enum fi_step fi_drain_step(struct fi_space *space, enum fi_pace pace);
+
+/* The next chunk is to be the first owed one from @addr on. */
+void fi_drain_from(struct fi_space *space, uint64_t addr);
 
 #endif

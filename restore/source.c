@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14; without it the copy's slow path does the work */
@@ -19,6 +20,9 @@
 #define BLOCK_SIZE  (UINT64_C(1) << BLOCK_SHIFT)
 #define WORD_BITS   64
 
+/* To map pages that are in the page cache takes less. */
+#define DISK_NS 30000
+
 struct mapped_file {
 	const uint8_t *map;
 	uint64_t size;
@@ -26,6 +30,7 @@ struct mapped_file {
 };
 
 struct fi_source {
+	_Atomic uint64_t waited;
 	size_t nr_files;
 	struct mapped_file files[];
 };
@@ -45,6 +50,9 @@ int fi_source_new(const struct fi_image *image, struct fi_source **ret)
 
 		file->map = pages->map;
 		file->size = pages->size;
+		/* A missing page brings no neighbours along: whoever waits for one waits for it alone,
+		 * and the drain says itself what it is going to read. */
+		(void)madvise((void *)(uintptr_t)file->map, file->size, MADV_RANDOM);
 		file->populated = calloc(words, sizeof(file->populated[0]));
 		if (!file->populated) {
 			fi_source_free(source);
@@ -96,6 +104,35 @@ static bool block_populated(const struct mapped_file *file, uint64_t block)
 	       1;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+void fi_source_need(struct fi_source *source, unsigned index, const uint8_t *bytes, uint64_t len)
+{
+	void *start = (void *)(uintptr_t)bytes;
+	uint64_t before, after;
+
+	if (fi_source_is_populated(source, index, bytes, len))
+		return;
+	before = now_ns();
+	if (len > FI_PAGE_SIZE)
+		(void)madvise(start, len, MADV_WILLNEED);
+	(void)madvise(start, len, MADV_POPULATE_READ);
+	after = now_ns();
+	if (after - before > DISK_NS + len / FI_PAGE_SIZE * 1000)
+		source->waited = after;
+}
+
+uint64_t fi_source_waited(const struct fi_source *source)
+{
+	return source->waited;
+}
+
 void fi_source_populate(struct fi_source *source, unsigned index, const uint8_t *bytes, uint64_t len)
 {
 	struct mapped_file *file = &source->files[index];
@@ -105,11 +142,16 @@ void fi_source_populate(struct fi_source *source, unsigned index, const uint8_t 
 	while (block < end) {
 		uint64_t first = block;
 
-		for (; block < end && !block_populated(file, block); block++)
-			atomic_fetch_or_explicit(&file->populated[block / WORD_BITS],
-						 UINT64_C(1) << block % WORD_BITS,
-						 memory_order_relaxed);
+		while (block < end && !block_populated(file, block))
+			block++;
+		advise(file, first, block, MADV_WILLNEED);
 		advise(file, first, block, MADV_POPULATE_READ);
+		/* Marked only now: who sees the mark copies inside a gate, where the disk is never
+		 * waited for. */
+		for (; first < block; first++)
+			atomic_fetch_or_explicit(&file->populated[first / WORD_BITS],
+						 UINT64_C(1) << first % WORD_BITS,
+						 memory_order_relaxed);
 		while (block < end && block_populated(file, block))
 			block++;
 	}

@@ -26,8 +26,15 @@ const uint8_t *fi_source_bytes(const struct fi_source *source, const struct fi_r
 
 /* Below, [bytes, bytes + len) starts in pages file @file; what lies beyond its end is left out. */
 
-/* Maps the bytes into this process where that was not done before; reads them from the disk where
- * they are not in the page cache. */
+/* For a task that waits: maps these very bytes and no more, and notes when the disk had to be waited
+ * for. */
+void fi_source_need(struct fi_source *source, unsigned file, const uint8_t *bytes, uint64_t len);
+
+/* When fi_source_need last had to wait for the disk: ns, monotonic; 0: never. */
+uint64_t fi_source_waited(const struct fi_source *source);
+
+/* For the drain: maps whole blocks where that was not done before; reads them from the disk, all at
+ * once, where they are not in the page cache. */
 void fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
 			uint64_t len);
 
