@@ -20,7 +20,6 @@ enum plant {
 	PLANT_FORK_LOST,       /* the child's descriptor is closed */
 	PLANT_FORK_FORGOTTEN,  /* the child's descriptor is open, nobody serves it */
 	PLANT_CLOSE_OWING,     /* closed when the restore is finished, not when nothing is owed */
-	PLANT_CLOSE_EARLY,     /* closed while a FORK waits to be read */
 	PLANT_ENOENT_FOREVER,  /* ENOENT is retried for ever */
 	PLANT_ESRCH_WRONGLY,   /* another error is taken for exit */
 	PLANT_FAULT_DROPPED,   /* a message in a batch is overlooked */
@@ -35,6 +34,7 @@ struct door {
 	enum plant plant;
 	int copying[M_FDS]; /* fills in flight */
 	unsigned calls;
+	unsigned progress; /* messages, pages and closes there were */
 	void (*yield)(const char *where);
 	void (*violation)(const char *what);
 	void (*trace)(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -47,6 +47,7 @@ enum { MAX_STEPS = 20000 };
 struct lane {
 	ucontext_t context;
 	char *stack;
+	unsigned rounds; /* how often it was through with a step */
 	bool busy; /* inside a step: it must be resumed until it is through */
 };
 
@@ -73,6 +74,7 @@ static struct {
 	bool quiet; /* the program is through: nothing but what is under way goes on */
 	uint64_t unreadable; /* address at the dump of a page that the image has lost; 0: none */
 	bool odd_sources;
+	bool late; /* the restore is finished only when the program is */
 	bool everything; /* races too that the engine is known not to follow */
 
 	char failure[256];
@@ -255,6 +257,7 @@ static void lane_main(int i)
 		else
 			drain_once();
 		lane->busy = false;
+		lane->rounds++;
 		back_to_scheduler();
 	}
 }
@@ -519,7 +522,7 @@ static void check_closed(void)
 	}
 }
 
-static void check_end(void)
+static void check_waiting(void)
 {
 	for (int i = 0; i < M_THREADS; i++) {
 		const struct m_thread *thread = &sim.m.threads[i];
@@ -530,6 +533,11 @@ static void check_end(void)
 		if (thread->state == M_IN_EVENT || thread->state == M_KERNEL)
 			violation("law 3: t%d is in the kernel for ever", i);
 	}
+}
+
+static void check_end(void)
+{
+	check_waiting();
 	for (int i = 0; i < M_MMS; i++) {
 		struct m_mm *mm = &sim.m.mms[i];
 
@@ -581,6 +589,7 @@ static void begin(void)
 	sim.actions = 4 + choose(24);
 	sim.unreadable = choose(8) ? 0 : at(choose(4));
 	sim.odd_sources = choose(2);
+	sim.late = choose(2);
 	if (choose(4) == 0)
 		sim.m.fail_fork_after = 2;
 	restore_task();
@@ -619,24 +628,35 @@ static void one_step(void)
 		sim.m.fail_pages = choose(2) ? -1 : choose(3);
 	if (choose(64) == 0)
 		sim.m.max_fds = choose(2) ? M_FDS : 1;
-	if (!sim.restored && choose(8) == 0)
+	if (!sim.restored && !sim.late && choose(8) == 0)
 		sim.restored = true;
 	resume(choose(NR_LANES));
 	check_closed();
 }
 
-/* The program does nothing new, nothing fails any more: everything must come to its end. */
-static void settle(void)
+/* Each lane has been through its work often enough for each space, and nothing came of it. */
+static bool lanes_are_idle(const unsigned *rounds)
 {
-	int idle = 0;
+	for (int i = 0; i < NR_LANES; i++)
+		if (sim.lanes[i].rounds - rounds[i] < 4)
+			return false;
+	/* A drain lane that meets a closed gate goes on to the next space. */
+	for (int i = 0; sim.restored && i < sim.nr_spaces; i++)
+		if (sim.spaces[i]->uffd >= 0 && sim.spaces[i]->state == FI_SPACE_LIVE)
+			return sim.lanes[1].rounds - rounds[1] > 500;
+	return true;
+}
 
-	sim.restored = true;
-	sim.actions = 0;
-	sim.m.fail_pages = -1;
-	sim.m.max_fds = M_FDS;
-	for (int n = 0; n < MAX_STEPS && idle < 40 && !sim.failure[0]; n++) {
-		bool moved = false;
+/* Everybody goes on until nothing moves any more. */
+static void rest(void)
+{
+	unsigned rounds[NR_LANES], progress = 0;
+	bool moved = true;
 
+	for (int n = 0; n < MAX_STEPS && !sim.failure[0]; n++) {
+		for (int i = 0; moved && i < NR_LANES; i++)
+			rounds[i] = sim.lanes[i].rounds;
+		moved = false;
 		for (int i = 0; i < M_THREADS; i++) {
 			if (!m_can_step(&sim.m, i))
 				continue;
@@ -646,15 +666,28 @@ static void settle(void)
 		for (int i = 0; i < NR_LANES; i++)
 			do {
 				resume(i);
-			} while (sim.lanes[i].busy && !sim.failure[0] && choose(2));
+			} while (sim.lanes[i].busy && !sim.failure[0] && choose(4));
 		check_closed();
-		for (int i = 0; i < sim.nr_spaces; i++)
-			if (sim.spaces[i]->uffd >= 0 && sim.spaces[i]->state == FI_SPACE_LIVE)
-				moved = moved || n < MAX_STEPS / 100;
-		for (int i = 0; i < NR_LANES; i++)
-			moved = moved || sim.lanes[i].busy;
-		idle = moved ? 0 : idle + 1;
+		moved = moved || door.progress != progress;
+		progress = door.progress;
+		if (!moved && lanes_are_idle(rounds))
+			break;
 	}
+}
+
+/* The program does nothing new, nothing fails any more: everything must come to its end. */
+static void settle(void)
+{
+	sim.actions = 0;
+	sim.m.fail_pages = -1;
+	sim.m.max_fds = M_FDS;
+	if (!sim.restored) {
+		/* Without a drain, and before anything is closed, each fault has its answer. */
+		rest();
+		check_waiting();
+	}
+	sim.restored = true;
+	rest();
 	if (!sim.failure[0])
 		check_end();
 }
