@@ -360,18 +360,17 @@ static int64_t fill_range(struct m_model *m, struct m_ctx *ctx, const struct fil
 	bool in_hand = false;
 	int r;
 
-again:
-	{
-		size_t i = m_vma_index(mm, f->dst);
-		const struct m_vma *vma = &mm->vmas[i];
+again : {
+	size_t i = m_vma_index(mm, f->dst);
+	const struct m_vma *vma = &mm->vmas[i];
 
-		r = -ENOENT;
-		if (i == mm->nr_vmas || vma->start > f->dst)
-			goto out;
-		m_vma_anon(m, mm, i); /* even if nothing comes of it */
-		if (vma->end < f->dst + f->len || vma->ctx < 0)
-			goto out;
-	}
+	r = -ENOENT;
+	if (i == mm->nr_vmas || vma->start > f->dst)
+		goto out;
+	m_vma_anon(m, mm, i); /* even if nothing comes of it */
+	if (vma->end < f->dst + f->len || vma->ctx < 0)
+		goto out;
+}
 	r = -EAGAIN;
 	if (ctx->changing)
 		goto out;
@@ -511,8 +510,8 @@ static struct m_thread *oldest(struct m_model *m, int ctx, enum m_queue queue)
 	for (int i = 0; i < M_THREADS; i++) {
 		struct m_thread *thread = &m->threads[i];
 
-		if (thread->queue == queue && thread->ctx == ctx &&
-		    thread->epoch == found->epoch && hint_matches(m, &thread->msg))
+		if (thread->queue == queue && thread->ctx == ctx && thread->epoch == found->epoch &&
+		    hint_matches(m, &thread->msg))
 			return thread;
 	}
 	return found;

@@ -18,10 +18,10 @@
 struct door door;
 
 const char *const plant_names[PLANT_NR] = {
-	"none",		   "no-gate",	    "zero-eagain",  "eexist-no-wake",	"short-length",
-	"no-inheritance",  "remove-unheard", "unmap-unheard", "remap-unheard",	"fork-lost",
-	"fork-forgotten",  "close-owing",   "enoent-forever",	"esrch-wrongly",
-	"fault-dropped",   "parked-dropped",
+	"none",		  "no-gate",	    "zero-eagain",    "eexist-no-wake",
+	"short-length",	  "no-inheritance", "remove-unheard", "unmap-unheard",
+	"remap-unheard",  "fork-lost",	    "fork-forgotten", "close-owing",
+	"enoent-forever", "esrch-wrongly",  "fault-dropped",  "parked-dropped",
 };
 
 /* --- restore/uffd.h --------------------------------------------------------------------------- */
@@ -32,8 +32,8 @@ static bool hear(struct uffd_msg *msg)
 	case UFFD_EVENT_REMOVE:
 		return door.plant != PLANT_REMOVE_UNHEARD;
 	case UFFD_EVENT_UNMAP:
-		if (door.plant == PLANT_SHORT_LENGTH && msg->arg.remove.end - msg->arg.remove.start >
-							       2 * M_PAGE)
+		if (door.plant == PLANT_SHORT_LENGTH &&
+		    msg->arg.remove.end - msg->arg.remove.start > 2 * M_PAGE)
 			msg->arg.remove.end = msg->arg.remove.start + 2 * M_PAGE;
 		return door.plant != PLANT_UNMAP_UNHEARD;
 	case UFFD_EVENT_REMAP:

@@ -48,7 +48,7 @@ struct lane {
 	ucontext_t context;
 	char *stack;
 	unsigned rounds; /* how often it was through with a step */
-	bool busy; /* inside a step: it must be resumed until it is through */
+	bool busy;	 /* inside a step: it must be resumed until it is through */
 };
 
 static struct {
@@ -71,10 +71,10 @@ static struct {
 
 	int actions, forks;
 	uint64_t token;
-	bool quiet; /* the program is through: nothing but what is under way goes on */
+	bool quiet;	     /* the program is through: nothing but what is under way goes on */
 	uint64_t unreadable; /* address at the dump of a page that the image has lost; 0: none */
 	bool odd_sources;
-	bool late; /* the restore is finished only when the program is */
+	bool late;	 /* the restore is finished only when the program is */
 	bool everything; /* races too that the engine is known not to follow */
 
 	char failure[256];
@@ -273,8 +273,8 @@ static void start_lane(int i)
 	struct lane *lane = &sim.lanes[i];
 
 	if (!lane->stack)
-		lane->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		lane->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				   -1, 0);
 	(void)getcontext(&lane->context);
 	lane->context.uc_stack.ss_sp = lane->stack;
 	lane->context.uc_stack.ss_size = STACK;
@@ -339,8 +339,8 @@ static void restore_task(void)
 	}
 	fd = m_userfaultfd(&sim.m, thread, true);
 	(void)m_api(&sim.m, fd, UFFD_API,
-		    UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
-			    UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP);
+		    UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE |
+			    UFFD_FEATURE_EVENT_UNMAP);
 	(void)m_register(&sim.m, fd, at(0), 6 * M_PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	(void)m_register(&sim.m, fd, at(7), 5 * M_PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	mm = m_mm_of(&sim.m, thread);
@@ -362,9 +362,9 @@ static void restore_task(void)
 /* --- the program ------------------------------------------------------------------------------------ */
 
 static const char *const op_names[] = {
-	[M_OP_READ] = "reads",	   [M_OP_WRITE] = "writes",	  [M_OP_MMAP] = "maps",
-	[M_OP_MUNMAP] = "unmaps",  [M_OP_MREMAP] = "moves",	  [M_OP_MADVISE] = "discards",
-	[M_OP_MPROTECT] = "protects", [M_OP_FORK] = "forks",	  [M_OP_EXEC] = "execs",
+	[M_OP_READ] = "reads",	      [M_OP_WRITE] = "writes", [M_OP_MMAP] = "maps",
+	[M_OP_MUNMAP] = "unmaps",     [M_OP_MREMAP] = "moves", [M_OP_MADVISE] = "discards",
+	[M_OP_MPROTECT] = "protects", [M_OP_FORK] = "forks",   [M_OP_EXEC] = "execs",
 	[M_OP_EXIT] = "exits",
 };
 
@@ -405,9 +405,10 @@ static bool races(int thread, const struct m_call *call)
 
 static void act(int thread)
 {
-	static const int mix[] = { M_OP_READ, M_OP_READ, M_OP_READ, M_OP_READ, M_OP_READ, M_OP_WRITE,
-				   M_OP_WRITE, M_OP_MADVISE, M_OP_MADVISE, M_OP_MUNMAP, M_OP_MREMAP,
-				   M_OP_MREMAP, M_OP_FORK, M_OP_FORK, M_OP_MPROTECT, M_OP_MMAP,
+	static const int mix[] = { M_OP_READ,	 M_OP_READ,   M_OP_READ,     M_OP_READ,
+				   M_OP_READ,	 M_OP_WRITE,  M_OP_WRITE,    M_OP_MADVISE,
+				   M_OP_MADVISE, M_OP_MUNMAP, M_OP_MREMAP,   M_OP_MREMAP,
+				   M_OP_FORK,	 M_OP_FORK,   M_OP_MPROTECT, M_OP_MMAP,
 				   M_OP_EXIT };
 	struct m_call call = { .op = (enum m_op)mix[choose(sizeof(mix) / sizeof(mix[0]))] };
 	int page = choose(ARENA), len = 1 + choose(4), to = choose(ARENA);
@@ -516,8 +517,8 @@ static void check_closed(void)
 
 			if (vma && vma->ctx < 0 && pte == M_PTE_NONE &&
 			    !m_may_be(&sim.m, mm, at(p), 0))
-				violation("law 1: mm %d page %d is watched no more, and still owed", i,
-					  p);
+				violation("law 1: mm %d page %d is watched no more, and still owed",
+					  i, p);
 		}
 	}
 }
@@ -544,14 +545,14 @@ static void check_end(void)
 		for (int p = 0; mm->used && mm->users && p < ARENA; p++) {
 			uint16_t pte = m_pte(mm, at(p));
 
-			if (!m_find_vma(mm, at(p)) ||
-			    (pte == M_PTE_POISON && sim.unreadable &&
-			     mm->want[p] == toy_word(sim.unreadable)))
+			if (!m_find_vma(mm, at(p)) || (pte == M_PTE_POISON && sim.unreadable &&
+						       mm->want[p] == toy_word(sim.unreadable)))
 				continue;
 			if (!m_may_be(&sim.m, mm, at(p), m_token(&sim.m, pte)))
-				violation("law 1: in the end mm %d page %d holds %llx, must be %llx", i,
-					  p, (unsigned long long)m_token(&sim.m, pte),
-					  (unsigned long long)mm->want[p]);
+				violation(
+					"law 1: in the end mm %d page %d holds %llx, must be %llx",
+					i, p, (unsigned long long)m_token(&sim.m, pte),
+					(unsigned long long)mm->want[p]);
 		}
 	}
 	for (int i = 0; i < sim.nr_spaces; i++)
