@@ -546,10 +546,26 @@ const struct c_case c_cases[] = {
 	{ "close: after the process is gone", NULL, HOUSE "t0 exit; u0 close => ok" },
 
 	/* --- the order of two threads' events ---------------------------------------------------------- */
-	{ "order: a fork overtakes the REMAP of an earlier move onto watched memory; the child has it moved", NULL, HOUSE "u0 copy 0 1 7; t1 mremap 0 2 5 2 mf => event; t2 fork t3 => event; u0 read 2 => unmap 5 7, fork u1; u0 read => remap 0 5 2; u0 read => unmap 0 2; t3 r 5 => 7; t3 r 6 => fault; u1 read => fault 6" },
-	{ "order: a fork that met EMFILE comes after a later unmap; the child still has the memory", NULL, HOUSE "t0 fork t3 => event; t1 munmap 3 1 => event; limit fds 0; u0 read => EMFILE; limit fds -1; u0 read => unmap 3 4; u0 read => fork u1; t3 r 3 => fault; u1 read => fault 3" },
-	{ "order: a later move's REMAP comes before an earlier one's", NULL, HOUSE "u0 copy 9 1 7; t1 mremap 9 1 2 1 mf => event; t0 mremap 2 1 20 1 mf => event; u0 read => unmap 2 3; u0 read => remap 2 20 1; t2 r 20 => 7; u0 read => remap 9 2 1; u0 read => unmap 2 3; u0 read => unmap 9 10" },
-	{ "order: a later move's REMAP comes before an earlier unmap's second context", NULL, "t0 mmap 0 8; t0 uffd; t0 uffd; u0 reg 0 4; u1 reg 4 4; t0 munmap 3 2 => event; t1 mremap 6 1 3 1 mf => event; u1 read => remap 6 3 1; u1 read => unmap 6 7; t1 wait => ok; u1 poll => nothing; u0 read => unmap 3 5; u1 read => unmap 3 5; t2 r 3 => fault; u1 info => 1 1" },
+	{ "order: a fork overtakes the REMAP of an earlier move onto watched memory; the child has "
+	  "it moved",
+	  NULL,
+	  HOUSE "u0 copy 0 1 7; t1 mremap 0 2 5 2 mf => event; t2 fork t3 => event; u0 read 2 => "
+		"unmap 5 7, fork u1; u0 read => remap 0 5 2; u0 read => unmap 0 2; t3 r 5 => 7; t3 "
+		"r 6 => fault; u1 read => fault 6" },
+	{ "order: a fork that met EMFILE comes after a later unmap; the child still has the memory",
+	  NULL,
+	  HOUSE
+	  "t0 fork t3 => event; t1 munmap 3 1 => event; limit fds 0; u0 read => EMFILE; limit fds "
+	  "-1; u0 read => unmap 3 4; u0 read => fork u1; t3 r 3 => fault; u1 read => fault 3" },
+	{ "order: a later move's REMAP comes before an earlier one's", NULL,
+	  HOUSE "u0 copy 9 1 7; t1 mremap 9 1 2 1 mf => event; t0 mremap 2 1 20 1 mf => event; u0 "
+		"read => unmap 2 3; u0 read => remap 2 20 1; t2 r 20 => 7; u0 read => remap 9 2 1; "
+		"u0 read => unmap 2 3; u0 read => unmap 9 10" },
+	{ "order: a later move's REMAP comes before an earlier unmap's second context", NULL,
+	  "t0 mmap 0 8; t0 uffd; t0 uffd; u0 reg 0 4; u1 reg 4 4; t0 munmap 3 2 => event; t1 "
+	  "mremap 6 1 3 1 mf => event; u1 read => remap 6 3 1; u1 read => unmap 6 7; t1 wait => "
+	  "ok; u1 poll => nothing; u0 read => unmap 3 5; u1 read => unmap 3 5; t2 r 3 => fault; u1 "
+	  "info => 1 1" },
 
 	/* --- the end of a process ------------------------------------------------------------------- */
 	{ "exit: with a fault of another thread", NULL,

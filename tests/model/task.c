@@ -703,7 +703,8 @@ static int64_t advise_zap(struct m_model *m, struct m_mm *mm, struct m_call *cal
 
 	if (!vma) {
 		/* Told of, and left as it was: whoever was told may take it for discarded. */
-		for (uint64_t addr = call->at; addr < end; addr += M_PAGE)
+		for (uint64_t addr = call->at; addr < call->addr + call->len && addr < M_END;
+		     addr += M_PAGE)
 			mm->or_zero[(addr - M_BASE) / M_PAGE] = m_find_vma(mm, addr) != NULL;
 		return -ENOMEM;
 	}
