@@ -166,7 +166,7 @@ static void conclude(struct fi_demand_worker *worker, struct fi_space *space, en
 }
 
 /* A drain copy that loses its CPU inside the gate delays demand by a time slice.  Where that
- * happens CPUs are short, and for this long the drain only uses the pauses between faults. */
+ * happens CPUs are short, and for this long the space is drained in the pauses between faults. */
 #define POLITE_NS UINT64_C(200000000)
 
 static uint64_t load(const _Atomic uint64_t *counter)
@@ -184,11 +184,11 @@ static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *
 	worker->now = fi_now_ns();
 	step = fi_demand_step(space, &birth);
 	if (load(&space->count.faults) != faults) {
-		worker->engine->last_fault = worker->now;
+		space->last_fault = worker->now;
 		fi_placement_round(&worker->placement, space->pid, worker->now);
 	}
 	if (load(&space->count.stalled) != stalled)
-		worker->engine->polite_until = worker->now + POLITE_NS;
+		space->polite_until = worker->now + POLITE_NS;
 	fi_placement_turn(&worker->placement);
 	return step;
 }

@@ -12,8 +12,10 @@
 /* Chunks of one space before the next one gets its turn. */
 #define MAX_CHUNKS 32
 
-/* Politeness: a pause this long since the last fault is the drain's; a chunk this often at least. */
-#define PAUSE_NS UINT64_C(1000000)
+/* Politeness: a pause this long since the space's last fault is the drain's; without one it takes a
+ * chunk this often. */
+#define PAUSE_NS      UINT64_C(1000000)
+#define POLITE_NAP_NS 200000
 
 #define RETRY_NS	20000
 #define SOLE_CPU_NAP_NS 200000
@@ -120,12 +122,12 @@ static void make_way(struct fi_engine *engine, struct room *room)
 		(void)sched_setaffinity(0, sizeof(left), &left);
 }
 
-static void wait_for_pause(struct fi_engine *engine)
+static void wait_for_pause(const struct fi_space *space)
 {
 	uint64_t now = fi_now_ns();
 
-	if (now < engine->polite_until && now - engine->last_fault < PAUSE_NS)
-		nap(PAUSE_NS);
+	if (now < space->polite_until && now - space->last_fault < PAUSE_NS)
+		nap(POLITE_NAP_NS);
 }
 
 void *fi_drain_thread(void *arg)
@@ -143,7 +145,7 @@ void *fi_drain_thread(void *arg)
 			make_way(engine, &room);
 			if (room.none)
 				nap(SOLE_CPU_NAP_NS);
-			wait_for_pause(engine);
+			wait_for_pause(space);
 			step = fi_drain_step(space);
 		}
 		if (step == FI_STEP_END || fi_space_nr_owed(space) == 0)

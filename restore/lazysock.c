@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+/* Which file bind made: the one in the working directory may be another engine's later. */
+static struct stat bound;
+
 int fi_lazysock_listen(struct fi_error *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = FI_LAZYSOCK_NAME };
@@ -21,15 +24,25 @@ int fi_lazysock_listen(struct fi_error *err)
 	if (fd < 0)
 		return fi_error_set(err, -errno, "cannot make a socket: %s", strerror(errno));
 	if (unlink(FI_LAZYSOCK_NAME) < 0 && errno != ENOENT)
-		return fi_error_set(err, -errno, "cannot remove the old '%s': %s",
-				    FI_LAZYSOCK_NAME, strerror(errno));
+		return fi_error_set(err, -errno, "cannot remove the old '%s': %s", FI_LAZYSOCK_NAME,
+				    strerror(errno));
 	/* Before bind, so that nobody else can connect in between: the mode of the socket's inode
 	 * is what bind gives the file. */
 	(void)fchmod(fd, 0600);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 1) < 0)
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    lstat(FI_LAZYSOCK_NAME, &bound) < 0 || listen(fd, 1) < 0)
 		return fi_error_set(err, -errno, "cannot listen at '%s': %s", FI_LAZYSOCK_NAME,
 				    strerror(errno));
 	return fi_take_fd(&fd);
+}
+
+void fi_lazysock_unlink(void)
+{
+	struct stat now;
+
+	if (lstat(FI_LAZYSOCK_NAME, &now) == 0 && now.st_dev == bound.st_dev &&
+	    now.st_ino == bound.st_ino)
+		(void)unlink(FI_LAZYSOCK_NAME);
 }
 
 int fi_lazysock_accept(int listener, struct fi_lazysock *ret, struct fi_error *err)
@@ -64,7 +77,8 @@ static void take_ancillary(struct msghdr *msg, struct ancillary *ret)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;
-		if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len >= CMSG_LEN(sizeof(struct ucred))) {
+		if (c->cmsg_type == SCM_CREDENTIALS &&
+		    c->cmsg_len >= CMSG_LEN(sizeof(struct ucred))) {
 			struct ucred cred;
 
 			memcpy(&cred, CMSG_DATA(c), sizeof(cred));

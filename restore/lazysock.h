@@ -49,6 +49,10 @@ struct fi_lazysock {
  * way, as CRIU does.  Returns the descriptor or a negative errno, said in @err. */
 int fi_lazysock_listen(struct fi_error *err);
 
+/* Removes the file of the socket that fi_lazysock_listen made last, unless somebody else's is in its
+ * place by now: another engine that was started in the same directory meanwhile. */
+void fi_lazysock_unlink(void);
+
 /* Accepts CRIU's connection; only our own user or root may be at the other end (-EPERM).
  * Non-blocking from then on.  Release with fi_lazysock_done. */
 int fi_lazysock_accept(int listener, struct fi_lazysock *ret, struct fi_error *err);

@@ -17,6 +17,9 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+/* A birth is told of within moments of its process event, or never. */
+#define STALE_NS UINT64_C(10000000000)
+
 struct person {
 	pid_t pid;		/* 0: not known yet */
 	struct fi_space *space; /* NULL: not known yet; a user */
@@ -279,8 +282,15 @@ static void on_fork(struct fi_names *names, const struct fi_proc_event *event)
 	if (!parent)
 		return; /* none of ours */
 	old = find_pid(names, event->pid);
-	if (old)
+	if (old) {
 		person_free(names, old); /* the number is in use again */
+		parent = find_pid(names, event->parent);
+		if (!parent)
+			return; /* it waited for a match of the old one, which is gone */
+	}
+	/* A vfork has no birth; a parent that never does anything else has many of them. */
+	while (parent->pids && parent->pids->time + STALE_NS < event->time)
+		person_free(names, parent->pids);
 	p = person_new(names, event->pid, NULL, event->time);
 	if (!p)
 		return;
@@ -288,6 +298,22 @@ static void on_fork(struct fi_names *names, const struct fi_proc_event *event)
 	match(names, parent);
 	if (!parent->space && !parent->births && !parent->parent)
 		person_free(names, parent); /* its space has ended, and these were the last */
+}
+
+/* Process events are missing: who still waits would be given somebody else's other half. */
+static void on_lost(struct fi_names *names)
+{
+	struct person *p;
+
+	for (p = names->all; p; p = p->all)
+		while (p->births)
+			unlink_from(&p->births, p->births);
+	do {
+		for (p = names->all; p && p->space; p = p->all)
+			;
+		if (p)
+			person_free(names, p);
+	} while (p);
 }
 
 struct fi_space *fi_names_event(struct fi_names *names, const struct fi_proc_event *event)
@@ -309,6 +335,7 @@ struct fi_space *fi_names_event(struct fi_names *names, const struct fi_proc_eve
 			person_free(names, p);
 		break;
 	case FI_PROC_LOST:
+		on_lost(names);
 		break;
 	}
 	(void)pthread_mutex_unlock(&names->lock);

@@ -7,6 +7,7 @@
 #include "restore/placement.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,11 +39,25 @@
 #define STARVED_LOOKS 2
 #define IDLE_LOOKS    20
 
+/* Whether the kernel lets a SCHED_IDLE thread of ours become a normal one again. */
+static bool may_return(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NICE, &limit) == 0 && limit.rlim_cur >= 20) /* nice 0 */
+		return true;
+	return syscall(SYS_capget, &header, data) == 0 &&
+	       (data[0].effective & (1u << CAP_SYS_NICE)) != 0;
+}
+
 void fi_placement_init(struct fi_placement *placement)
 {
 	placement->tid = (pid_t)syscall(SYS_gettid);
 	placement->cpu = -1;
-	if (sched_getaffinity(0, sizeof(placement->everywhere), &placement->everywhere) < 0)
+	if (!may_return() ||
+	    sched_getaffinity(0, sizeof(placement->everywhere), &placement->everywhere) < 0)
 		placement->away_until = UINT64_MAX;
 }
 
@@ -87,7 +102,8 @@ static int set_class(pid_t tid, int policy)
 /* From the worker, or from the guard. */
 static void go_away(struct fi_placement *placement, uint64_t until)
 {
-	placement->away_until = until;
+	if (placement->away_until != UINT64_MAX)
+		placement->away_until = until;
 	(void)set_class(placement->tid, SCHED_OTHER);
 	(void)sched_setaffinity(placement->tid, sizeof(placement->everywhere),
 				&placement->everywhere);

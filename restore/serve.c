@@ -218,7 +218,7 @@ static int serve(const struct fi_serve_options *options, struct fi_error *err)
 		r = say_ready(options, err);
 	if (r == 0)
 		r = run(options, image, listener, err);
-	(void)unlink(FI_LAZYSOCK_NAME);
+	fi_lazysock_unlink();
 	return r;
 }
 

@@ -46,8 +46,6 @@ struct fi_engine {
 	int ended_fd;
 
 	_Atomic bool restored, abandoned, stopping;
-	_Atomic uint64_t last_fault;   /* ns, monotonic */
-	_Atomic uint64_t polite_until; /* ns: until then the drain keeps away from faults in time */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work; /* for drain workers */

@@ -44,6 +44,7 @@ EXTRA_DIST += \
 	tests/bench/README.md \
 	tests/bench/lib/images.py \
 	tests/bench/lib/jobs.py \
+	tests/bench/lib/plan.py \
 	tests/bench/lib/plot.py \
 	tests/bench/lib/processes.py \
 	tests/bench/lib/report.py \

@@ -8,7 +8,14 @@ restore_tests = \
 	tests/unit/test-events \
 	tests/unit/test-gate \
 	tests/unit/test-layout \
-	tests/unit/test-owed
+	tests/unit/test-lazysock \
+	tests/unit/test-names \
+	tests/unit/test-owed \
+	tests/unit/test-report \
+	tests/unit/test-serve-options \
+	tests/unit/test-smaps \
+	tests/unit/test-source \
+	tests/unit/test-uffd
 check_PROGRAMS += $(restore_tests)
 TESTS += $(restore_tests)
 
@@ -54,3 +61,25 @@ tests_unit_test_drain_LDADD = $(restore_test_libs)
 
 tests_unit_test_engine_CFLAGS = $(restore_test_cflags)
 tests_unit_test_engine_LDADD = $(restore_test_libs)
+
+tests_unit_test_lazysock_CFLAGS = $(restore_test_cflags)
+tests_unit_test_lazysock_LDADD = $(restore_test_libs)
+
+tests_unit_test_names_CFLAGS = $(restore_test_cflags)
+tests_unit_test_names_LDADD = $(restore_test_libs)
+
+tests_unit_test_report_CFLAGS = $(restore_test_cflags) $(JSON_C_CFLAGS)
+tests_unit_test_report_LDADD = $(restore_test_libs)
+
+tests_unit_test_serve_options_CFLAGS = $(restore_test_cflags)
+tests_unit_test_serve_options_LDADD = $(restore_test_libs)
+
+tests_unit_test_smaps_CFLAGS = $(restore_test_cflags)
+tests_unit_test_smaps_LDADD = $(restore_test_libs)
+
+tests_unit_test_source_CFLAGS = $(restore_test_cflags)
+tests_unit_test_source_LDADD = $(restore_test_libs)
+
+# The one with the real door, which is found first because it calls it itself.
+tests_unit_test_uffd_CFLAGS = $(restore_test_cflags)
+tests_unit_test_uffd_LDADD = libuffd.a $(restore_test_libs)

@@ -25,6 +25,7 @@ static int fd, nr_stillborn;
 static void born(void *arg, struct fi_space *parent, struct fi_space *c)
 {
 	assert_ptr_equal(parent, space);
+	assert_int_equal(space->gate.state, FI_GATE_CLOSED); /* also while events are applied */
 	child = c;
 }
 
@@ -56,9 +57,9 @@ static void watch(const struct fake_call *call)
 
 	if (call->fd != fd)
 		return;
-	if (call->op == FAKE_READ)
+	if (call->op == FAKE_READ || call->op == FAKE_PROBE)
 		assert_int_equal(gate, FI_GATE_CLOSED);
-	else if (call->op != FAKE_PROBE)
+	else
 		assert_int_equal(gate & FI_GATE_CLOSED, 0);
 }
 

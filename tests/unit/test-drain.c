@@ -270,8 +270,10 @@ static void *events(void *arg)
 	for (int i = 0; i < 200; i++) {
 		const uint64_t a = BASE + (uint64_t)(i % 7) * 100 * PAGE, away = 3 * BASE;
 		const struct uffd_msg msgs[] = {
-			fake_remap(a, away, 64 * PAGE), fake_unmap(a, a + 64 * PAGE),
-			fake_remap(away, a, 64 * PAGE), fake_unmap(away, away + 64 * PAGE),
+			fake_remap(a, away, 64 * PAGE),
+			fake_unmap(a, a + 64 * PAGE),
+			fake_remap(away, a, 64 * PAGE),
+			fake_unmap(away, away + 64 * PAGE),
 		};
 
 		fi_gate_close(&space->gate);
@@ -372,9 +374,13 @@ static void only_lazy_vmas_are_laid_out(void **state)
 {
 	const struct fi_vma vmas[] = {
 		{ .start = BASE, .end = BASE + 2 * PAGE, .lazy = false },
-		{ .start = BASE + 2 * PAGE, .end = BASE + 4 * PAGE, .lazy = true,
+		{ .start = BASE + 2 * PAGE,
+		  .end = BASE + 4 * PAGE,
+		  .lazy = true,
 		  .madv = UINT64_C(1) << 18 },
-		{ .start = BASE + 4 * PAGE, .end = BASE + 6 * PAGE, .lazy = true,
+		{ .start = BASE + 4 * PAGE,
+		  .end = BASE + 6 * PAGE,
+		  .lazy = true,
 		  .madv = UINT64_C(1) << 14 },
 	};
 
@@ -401,9 +407,9 @@ static void look_ends_where_the_answer_changes(void **state)
 		uint64_t at, nr;
 		bool owed, bytes;
 	} want[] = {
-		{ 0, 4, false, false },	 { 3, 1, false, false },   { 4, 2, true, true },
-		{ 6, 1, false, false },	 { 7, 1, true, true },	   { 8, 4, false, false },
-		{ 12, 4, true, false },	 { 16, 64, false, false }, { 39, 64, false, false },
+		{ 0, 4, false, false },	  { 3, 1, false, false },   { 4, 2, true, true },
+		{ 6, 1, false, false },	  { 7, 1, true, true },	    { 8, 4, false, false },
+		{ 12, 4, true, false },	  { 16, 64, false, false }, { 39, 64, false, false },
 		{ 50, 64, false, false },
 	};
 
@@ -413,8 +419,8 @@ static void look_ends_where_the_answer_changes(void **state)
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		uint64_t addr = BASE + want[i].at * PAGE;
 		struct fi_extent extent = fi_space_look(space, addr, 64 * PAGE);
-		uint64_t most = want[i].at < 40 && want[i].at + want[i].nr > 40 ? 40 - want[i].at :
-										  want[i].nr;
+		uint64_t most = want[i].at < 40 && want[i].at + want[i].nr > 40 ? 40 - want[i].at
+										: want[i].nr;
 
 		assert_int_equal(extent.addr, addr);
 		assert_int_equal(extent.len, most * PAGE);

@@ -37,15 +37,15 @@ static void stillborn(void *arg, struct fi_space *parent, int uffd)
 }
 
 /* What the kernel would say now of memory that was wiped on fork at the dump. */
-static bool wiped_now = true;
+static bool wiping_known = true;
+static uint64_t kept_until; /* MADV_KEEPONFORK below here since the dump */
 
 static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)
 {
-	(void)arg;
-	(void)parent;
-	(void)addr;
-	(void)end;
-	*ret = wiped_now;
+	if (!wiping_known)
+		return false;
+	*ret = addr >= kept_until;
+	*end = *ret ? UINT64_MAX & ~(PAGE - 1) : kept_until;
 	return true;
 }
 
@@ -79,6 +79,8 @@ static int reset(void **state)
 	fake_reset();
 	last_child = NULL;
 	nr_stillborn = 0;
+	wiping_known = true;
+	kept_until = 0;
 	return 0;
 }
 
@@ -143,7 +145,7 @@ static void remap_that_comes_late_means_the_old_content(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
-	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));		    /* B */
+	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));		/* B */
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE + 100 * PAGE, 4 * PAGE)); /* A */
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
 	assert_int_equal(owed_at(toy, space, BASE + 100 * PAGE), BASE + 8 * PAGE);
@@ -162,9 +164,9 @@ static void unmap_behind_a_remap_spares_what_came_since(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
-	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE));  /* A */
-	apply(space, fake_remap(BASE + 8 * PAGE, BASE, 4 * PAGE));    /* B, to where A came from */
-	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));	      /* A's second message */
+	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE)); /* A */
+	apply(space, fake_remap(BASE + 8 * PAGE, BASE, 4 * PAGE));   /* B, to where A came from */
+	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));	     /* A's second message */
 	apply(space, fake_unmap(BASE + 8 * PAGE, BASE + 12 * PAGE)); /* B's second message */
 	assert_int_equal(owed_at(toy, space, BASE), BASE + 8 * PAGE);
 	assert_int_equal(owed_at(toy, space, BASE + 100 * PAGE), BASE);
@@ -342,7 +344,9 @@ static void wipe_on_fork_is_zeros_for_the_child_only(void **state)
 {
 	const struct fi_vma vmas[] = {
 		{ .start = BASE, .end = BASE + 4 * PAGE, .lazy = true },
-		{ .start = BASE + 4 * PAGE, .end = BASE + 8 * PAGE, .lazy = true,
+		{ .start = BASE + 4 * PAGE,
+		  .end = BASE + 8 * PAGE,
+		  .lazy = true,
 		  .madv = UINT64_C(1) << 18 },
 	};
 	const struct fi_run run = {
@@ -354,16 +358,48 @@ static void wipe_on_fork_is_zeros_for_the_child_only(void **state)
 	struct toy *toy = toy_new(vmas, 2, runs, 2);
 	struct fi_space *space = space_of(toy);
 
-	apply(space, fake_remap(BASE + 5 * PAGE, BASE + 50 * PAGE, PAGE)); /* the flag moves along */
+	apply(space,
+	      fake_remap(BASE + 5 * PAGE, BASE + 50 * PAGE, PAGE)); /* the flag moves along */
 	apply(space, fake_fork(fake_uffd_new()));
 	for (uint64_t page = 0; page < 60; page++) {
 		uint64_t want = owed_at(toy, space, BASE + page * PAGE);
 
-		assert_int_equal(owed_at(toy, last_child, BASE + page * PAGE),
-				 page < 4 ? want : 0);
+		assert_int_equal(owed_at(toy, last_child, BASE + page * PAGE), page < 4 ? want : 0);
 	}
 	assert_int_equal(fi_space_nr_owed(space), 8);
 	assert_int_equal(fi_space_nr_owed(last_child), 4);
+	fi_space_put(last_child);
+	fi_space_put(space);
+	toy_free(toy);
+}
+
+/* The dump's word is not the last one: the program may have said MADV_KEEPONFORK since. */
+static void what_is_wiped_is_asked_anew(void **state)
+{
+	const struct fi_vma vma = {
+		.start = BASE, .end = BASE + 8 * PAGE, .lazy = true, .madv = UINT64_C(1) << 18
+	};
+	const struct fi_run run = {
+		.addr = BASE, .nr_pages = 8, .kind = FI_RUN_DATA, .lazy = true
+	};
+	struct toy *toy = toy_new(&vma, 1, &run, 1);
+	struct fi_space *space = space_of(toy);
+
+	kept_until = BASE + 3 * PAGE;
+	apply(space, fake_fork(fake_uffd_new()));
+	for (uint64_t page = 0; page < 8; page++)
+		assert_int_equal(owed_at(toy, last_child, BASE + page * PAGE),
+				 page < 3 ? BASE + page * PAGE : 0);
+	fi_space_put(last_child);
+
+	kept_until = BASE + 100 * PAGE;
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_int_equal(fi_space_nr_owed(last_child), 8);
+	fi_space_put(last_child);
+
+	wiping_known = false; /* then the dump's word counts */
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_int_equal(fi_space_nr_owed(last_child), 0);
 	fi_space_put(last_child);
 	fi_space_put(space);
 	toy_free(toy);
@@ -446,9 +482,10 @@ struct pending {
 struct world {
 	int index;
 	struct fi_space *space;
-	int cell[CELLS];     /* the origin's cell, NOWHERE, BLANK */
-	bool given[CELLS];   /* by origin: not owed any more */
-	bool blank_late[CELLS]; /* held nothing of the image when a call that still goes on unmapped it */
+	int cell[CELLS];   /* the origin's cell, NOWHERE, BLANK */
+	bool given[CELLS]; /* by origin: not owed any more */
+	bool blank_late
+		[CELLS]; /* held nothing of the image when a call that still goes on unmapped it */
 	struct pending queue[THREADS][6];
 	int nr[THREADS];
 };
@@ -482,7 +519,9 @@ static void make_arena(void)
 		{ .start = addr_of(0), .end = addr_of(30), .lazy = true },
 		{ .start = addr_of(30), .end = addr_of(36), .lazy = false },
 		{ .start = addr_of(40), .end = addr_of(60), .lazy = true },
-		{ .start = addr_of(60), .end = addr_of(66), .lazy = true,
+		{ .start = addr_of(60),
+		  .end = addr_of(66),
+		  .lazy = true,
 		  .madv = UINT64_C(1) << 18 },
 	};
 	struct fi_run runs[] = {
@@ -530,8 +569,7 @@ static void compare(struct world *w)
 		}
 		assert_int_equal(extent.rank, rank_of[w->cell[cell]]);
 		if (extent.bytes)
-			assert_int_equal(toy_origin(arena, extent.bytes),
-					 addr_of(w->cell[cell]));
+			assert_int_equal(toy_origin(arena, extent.bytes), addr_of(w->cell[cell]));
 		else
 			assert_in_range(w->cell[cell], 8, 13);
 	}
@@ -574,7 +612,10 @@ static void send(struct world *w, int t, struct uffd_msg msg, int start, int end
 {
 	w->queue[t][w->nr[t]++] = (struct pending){ msg, start, end, to, behind };
 	note(" %d/%d:%s%d-%d", w->index, t,
-	     to >= 0 ? "remap " : msg.event == UFFD_EVENT_UNMAP ? "unmap " : "remove ", start, end);
+	     to >= 0			     ? "remap "
+	     : msg.event == UFFD_EVENT_UNMAP ? "unmap "
+					     : "remove ",
+	     start, end);
 	if (to >= 0)
 		note(">%d", to);
 }
@@ -773,9 +814,9 @@ static void give(struct world *w, uint64_t *rnd)
 
 	if (!quiet(w) || !extent.owed)
 		return; /* the kernel says EAGAIN */
-	assert_int_equal(fi_space_settle(w->space, extent.rank, extent.len / PAGE,
-					 &w->space->count.drained),
-			 0);
+	assert_int_equal(
+		fi_space_settle(w->space, extent.rank, extent.len / PAGE, &w->space->count.drained),
+		0);
 	for (uint64_t i = 0; i < extent.len / PAGE; i++)
 		w->given[w->cell[cell + (int)i]] = true;
 }
@@ -857,6 +898,7 @@ int main(void)
 		cmocka_unit_test_setup(at_the_end_of_user_memory, reset),
 		cmocka_unit_test_setup(fork_clones_what_is_there_now, reset),
 		cmocka_unit_test_setup(wipe_on_fork_is_zeros_for_the_child_only, reset),
+		cmocka_unit_test_setup(what_is_wiped_is_asked_anew, reset),
 		cmocka_unit_test_setup(fork_without_memory_is_stillborn, reset),
 		cmocka_unit_test_setup(other_events_without_memory_say_so, reset),
 		cmocka_unit_test_setup(random_programs_are_followed, reset),

@@ -136,9 +136,9 @@ static void no_copy_in_flight_while_an_event_is_read(void **state)
 	stop = true;
 	for (int i = 0; i < COPIERS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	print_message("# closed %lu times; copiers entered %lu times, up to %d at once, refused %lu\n",
-		      (unsigned long)closed, (unsigned long)entered, most_inside,
-		      (unsigned long)refused);
+	print_message(
+		"# closed %lu times; copiers entered %lu times, up to %d at once, refused %lu\n",
+		(unsigned long)closed, (unsigned long)entered, most_inside, (unsigned long)refused);
 	assert_int_equal(broken, 0);
 	assert_true(closed > 100 && entered > 100);
 }

@@ -70,9 +70,9 @@ static void add(struct pair *pair, uint64_t start, uint64_t end, uint64_t origin
 
 static void cut(struct pair *pair, uint64_t start, uint64_t end, struct pair *ret)
 {
-	assert_int_equal(fi_layout_cut(&pair->layout, start * PAGE, end * PAGE,
-				       ret ? &ret->layout : NULL),
-			 0);
+	assert_int_equal(
+		fi_layout_cut(&pair->layout, start * PAGE, end * PAGE, ret ? &ret->layout : NULL),
+		0);
 	for (uint64_t a = start; a < end; a++) {
 		if (ret && pair->model.at[a])
 			ret->model.at[a] = pair->model.at[a];

@@ -132,8 +132,20 @@ static void try_size(uint64_t *rnd, uint64_t size, int ops)
 static void behaves_like_an_array_of_bool(void **state)
 {
 	static const uint64_t sizes[] = {
-		0,	   1,	      2,	 63,	    64,		   65,	      127,
-		128,	   129,	      CHUNK - 1, CHUNK,	    CHUNK + 1, 2 * CHUNK - 1, 2 * CHUNK,
+		0,
+		1,
+		2,
+		63,
+		64,
+		65,
+		127,
+		128,
+		129,
+		CHUNK - 1,
+		CHUNK,
+		CHUNK + 1,
+		2 * CHUNK - 1,
+		2 * CHUNK,
 		3 * CHUNK + 70,
 	};
 	uint64_t rnd = toy_seed("owed");

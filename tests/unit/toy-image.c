@@ -145,8 +145,8 @@ uint64_t toy_seed(const char *what)
 	uint64_t seed;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	seed = given ? strtoull(given, NULL, 0) :
-		       (uint64_t)now.tv_sec * 1000003 ^ (uint64_t)now.tv_nsec;
+	seed = given ? strtoull(given, NULL, 0)
+		     : (uint64_t)now.tv_sec * 1000003 ^ (uint64_t)now.tv_nsec;
 	printf("# %s: TEST_SEED=%" PRIu64 "\n", what, seed);
 	return seed;
 }

@@ -29,15 +29,23 @@ def block(name, lines):
 
 
 def bars(document, cache, modes):
-    """A line for each job: its name, and its headline in each mode ("?": none)."""
-    lines = []
+    """A line for each job: its name, and its headline in each mode ("?": none); and labels where
+    a bar is missing because the mode was late, or worse."""
+    lines, labels = [], []
     for job in document["jobs"]:
-        if job["cache"] == cache and job["headline"] and not share_of(job):
-            values = [value(job, mode, job["headline"]) for mode in modes]
-            if any(values):
-                lines.append(" ".join([f'"{job["name"]}"'] + [f"{v:.3f}" if v else "?"
-                                                             for v in values]))
-    return lines
+        if job["cache"] != cache or not job["headline"] or share_of(job):
+            continue
+        values = [value(job, mode, job["headline"]) for mode in modes]
+        if not any(values):
+            continue
+        for nr, mode in enumerate(modes):
+            kinds = [f["kind"] for f in document["failures"] if (f["job"], f["cache"], f["mode"])
+                     == (job["name"], cache, mode)]
+            if kinds and not values[nr]:
+                at = len(lines) + (nr - (len(modes) - 1) / 2) / (len(modes) + 1)
+                labels.append(f"set label '{kinds[0]}' at first {at:.3f}, graph 0.02 rotate")
+        lines.append(" ".join([f'"{job["name"]}"'] + [f"{v:.3f}" if v else "?" for v in values]))
+    return lines, labels
 
 
 def curves(document, cache, modes):
@@ -60,7 +68,7 @@ def bar_plot(name, modes, key):
 
 
 def curve_plot(names, modes):
-    plots = [f"'${name}' using 1:{at} with linespoints linewidth 2 pointtype {7 if dash == 1 else 6} "
+    plots = [f"'${name}' using 1:{at} with linespoints linewidth 2 pointtype {8 - dash} "
              f"pointsize 0.6 dashtype {dash} linecolor rgb '{COLORS[mode]}' notitle"
              for name, dash in names for at, mode in enumerate(modes, 2)]
     return ["plot " + ", ".join(plots)] if plots else []
@@ -74,7 +82,8 @@ def heading(setting):
 def script(document, path, kind):
     modes = columns(document)
     setting = document["setting"]
-    hot, cold = bars(document, "hot", modes), bars(document, "cold", modes)
+    (hot, hot_labels), (cold, cold_labels) = [bars(document, cache, modes)
+                                              for cache in ("hot", "cold")]
     shares = [("hot_curve", 1, curves(document, "hot", modes)),
               ("cold_curve", 2, curves(document, "cold", modes))]
     lines = [f"set terminal {TERMINALS[kind]}", f"set output '{path}'", 'set datafile missing "?"']
@@ -84,21 +93,22 @@ def script(document, path, kind):
     lines += [
         f'set multiplot title "{heading(setting)}" noenhanced',
         "set style data histogram", "set style histogram clustered gap 1",
-        "set style fill solid 1 noborder", "set logscale y", "set grid ytics linetype 1 linecolor rgb '#dddddd'",
+        "set style fill solid 1 noborder", "set logscale y",
+        "set grid ytics linetype 1 linecolor rgb '#dddddd'",
         "set border 3", "set xtics nomirror rotate by -25 noenhanced", "set ytics nomirror",
-        "set format y '%g'", "set ylabel 'ms'", "set boxwidth 0.9", "set tmargin 3",
+        "set format y '%g'", "set boxwidth 0.9", "set tmargin 2",
     ]
-    key = "set key outside top right horizontal"
+    key = "set key outside top center horizontal"
     if hot:
-        lines += ["set origin 0,0.46", "set size 1,0.48", "set title 'image in the page cache'"]
-        lines += bar_plot("hot", modes, key)
+        lines += ["set origin 0,0.46", "set size 1,0.48", "set ylabel 'ms, image in the page cache'"]
+        lines += hot_labels + bar_plot("hot", modes, key) + ["unset label"]
     if cold:
-        lines += ["set origin 0,0", "set size 0.55,0.46", "set title 'image on disk'"]
-        lines += bar_plot("cold", modes, "unset key")
+        lines += ["set origin 0,0", "set size 0.55,0.46", "set ylabel 'ms, image on disk'"]
+        lines += cold_labels + bar_plot("cold", modes, "unset key") + ["unset label"]
     if any(data for _, _, data in shares):
         lines += [f"set origin {0.55 if cold else 0},0", "set size 0.45,0.46", "unset key",
-                  "set title 'where lazy loses: by share of memory touched (dashed: image on disk)'",
-                  "set xtics norotate", "set logscale x", "set xlabel '% touched'",
+                  "set ylabel 'ms'", "set xtics norotate", "set logscale x",
+                  "set xlabel '% of memory touched (dashed: image on disk)'",
                   "set xtics (1, 5, 20, 50, 100)", "set xrange [0.9:110]"]
         lines += curve_plot([(name, dash) for name, dash, data in shares if data], modes)
     return "\n".join(lines + ["unset multiplot", ""])

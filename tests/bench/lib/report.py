@@ -7,9 +7,9 @@
 import statistics
 
 from .jobs import METRICS
+from .restores import MODES, OURS
 
 SCHEMA = 1
-LAZY_OURS = ("serve", "plugin")
 
 
 class Figures:
@@ -27,8 +27,8 @@ class Figures:
     def fail(self, job, cache, mode, kind, text):
         self.failures.append({"job": job, "cache": cache, "mode": mode, "kind": kind, "text": text})
 
-    def hung(self, job, cache, mode):
-        return any((f["job"], f["cache"], f["mode"], f["kind"]) == (job, cache, mode, "hang")
+    def late(self, job, cache, mode):
+        return any((f["job"], f["cache"], f["mode"], f["kind"]) == (job, cache, mode, "late")
                    for f in self.failures)
 
     def results(self, job, cache, mode):
@@ -44,9 +44,9 @@ class Figures:
         out = []
         for job in jobs:
             for cache in job.caches:
-                modes = {mode for name, of, mode, _ in self.values if (name, of) == (job.name, cache)}
-                modes |= {f["mode"] for f in self.failures
-                          if (f["job"], f["cache"]) == (job.name, cache)}
+                this = (job.name, cache)
+                modes = {mode for name, of, mode, _ in self.values if (name, of) == this}
+                modes |= {f["mode"] for f in self.failures if (f["job"], f["cache"]) == this}
                 if modes:
                     out.append({"name": job.name, "cache": cache, "about": job.about,
                                 "shows": job.shows, "headline": job.headline,
@@ -80,7 +80,7 @@ def spread(results, metric):
 def columns(document):
     """The modes that were measured, apart from the machine's own, in their order."""
     there = {mode for job in document["jobs"] for mode in job["results"]}
-    return [mode for mode in ("plain", "peer", *LAZY_OURS) if mode in there]
+    return [mode for mode in MODES if mode in there]
 
 
 def cells_of(job, metric, modes, failures):
@@ -96,7 +96,7 @@ def cells_of(job, metric, modes, failures):
         cells.append(number(medians[mode]) if medians[mode] is not None or not kinds
                      else "/".join(kinds))
     for mode in modes:
-        if mode in LAZY_OURS:
+        if mode in OURS:
             cells += [ratio(medians.get(other), medians[mode]) for other in ("peer", "plain")]
     return cells + [spread(results, metric)]
 
@@ -106,7 +106,7 @@ def table(document):
     modes = columns(document)
     head = list(modes)
     for mode in modes:
-        if mode in LAZY_OURS:
+        if mode in OURS:
             head += [f"{mode}:peer", f"{mode}:plain"]
     head.append("spread")
     lines, floor = [], []
@@ -138,4 +138,4 @@ def table(document):
 
 def title(setting):
     return ("{date}, Linux {kernel}, CRIU {criu}, faultin {faultin}, {cpus} x {cpu}, {memory_mib} "
-            "MiB, load {load_average:.1f}").format(**setting)
+            "MiB; others took {others:.0%} of the CPUs").format(**setting)

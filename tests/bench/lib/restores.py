@@ -19,7 +19,7 @@ MODES = ("plain", "peer", "serve", "plugin")
 OURS = ("serve", "plugin")
 
 
-class Hang(Exception):
+class Late(Exception):
     """What was waited for did not come in time."""
 
 
@@ -48,7 +48,7 @@ def results(image, seconds, nr=1, restore=None):
     lines = []
     while len(lines) < nr:
         if time.monotonic() > deadline:
-            raise Hang(f"{len(lines)} of {nr} results in {seconds} s")
+            raise Late(f"{len(lines)} of {nr} results in {seconds} s")
         if restore and restore.root_ended():
             raise Trouble("the workload has ended without a result")
         try:
@@ -89,7 +89,8 @@ class Restore:
     def start_engine(self):
         ours, its = os.pipe()
         try:
-            self.engine = spawn(self.engine_argv(3), out=self.work + "/engine.out", pass_fd=(its, 3))
+            self.engine = spawn(self.engine_argv(3), out=self.work + "/engine.out",
+                                pass_fd=(its, 3))
         finally:
             os.close(its)
         with os.fdopen(ours, "rb") as status:
@@ -123,7 +124,7 @@ class Restore:
         while criu.wait(0.02) is None:
             if time.monotonic() > deadline:
                 criu.end()
-                raise Hang(f"criu restore did not return in {seconds} s")
+                raise Late(f"criu restore did not return in {seconds} s")
             if self.mode == "plugin" and not self.engine:
                 self.find_engine()
             self.watch()
@@ -149,7 +150,8 @@ class Restore:
             if status == 0:
                 return self
             end_all()
-            if not re.search("Can't fork for .*: File exists", tail(self.work + "/restore.log", 60)):
+            log = tail(self.work + "/restore.log", 60)
+            if not re.search("Can't fork for .*: File exists", log):
                 break
             time.sleep(1)
         raise Trouble(f"criu restore: exit status {status}\n" + tail(self.work + "/restore.log")
@@ -165,7 +167,7 @@ class Restore:
     def wait_engine(self, seconds):
         """Waits until the engine has ended by itself, all being served."""
         if self.engine and self.engine.wait(seconds) is None:
-            raise Hang(f"the engine did not end in {seconds} s")
+            raise Late(f"the engine did not end in {seconds} s")
 
     def finish(self):
         """Ends the tree, then the engine. Returns what was not as it should be, or None."""
@@ -204,7 +206,7 @@ class Clone(Restore):
             if helper.wait(0.002) is not None:
                 raise Trouble("no pid namespace: " + tail(self.work + "/restore.out"))
             if time.monotonic() > deadline:
-                raise Hang(f"criu restore did not return in {seconds} s")
+                raise Late(f"criu restore did not return in {seconds} s")
         with open(file) as told:
             status, self.returned = [int(word) for word in told.read().split()]
         return status
