@@ -177,7 +177,8 @@ static void say_out(struct text *text, const struct s_step *step, const struct w
 		break;
 	}
 	if (out->quiet) {
-		say_thread(text, thread, step->cmd == S_R || (step->cmd == S_WAIT && thread->value));
+		say_thread(text, thread,
+			   step->cmd == S_R || (step->cmd == S_WAIT && thread->value));
 		return;
 	}
 	say_err(text, out->err);
@@ -251,8 +252,8 @@ static bool states_agree(struct c_run *run)
 
 		if (a->open != b->open || a->poll != b->poll || a->pending != b->pending ||
 		    a->total != b->total)
-			return differ(run, "u%d: model %d poll %d, %u %u, kernel %d poll %d, %u %u", u,
-				      a->open, a->poll, a->pending, a->total, b->open, b->poll,
+			return differ(run, "u%d: model %d poll %d, %u %u, kernel %d poll %d, %u %u",
+				      u, a->open, a->poll, a->pending, a->total, b->open, b->poll,
 				      b->pending, b->total);
 	}
 	for (int t = 0; t < W_THREADS; t++)

@@ -183,7 +183,8 @@ static int random_steps(uint64_t seed, long steps, bool verbose)
 		}
 	}
 	if (verbose)
-		printf("# %ld random steps agree, seeds from %llu on\n", nr, (unsigned long long)seed);
+		printf("# %ld random steps agree, seeds from %llu on\n", nr,
+		       (unsigned long long)seed);
 	return 0;
 }
 
@@ -192,8 +193,7 @@ static void random_agrees(void **state)
 	const char *text = getenv("FI_CONFORMANCE_STEPS");
 	const char *seed_text = getenv("FI_CONFORMANCE_SEED");
 	long steps = text ? strtol(text, NULL, 10) : 100000;
-	uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) :
-				    (uint64_t)time(NULL) * 1000000;
+	uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : (uint64_t)time(NULL) * 1000000;
 
 	print_message("# seed %llu\n", (unsigned long long)seed);
 	assert_int_equal(random_steps(seed, steps, true), 0);
@@ -252,7 +252,8 @@ static int run(int argc, char **argv)
 
 	if (!possible(&why)) {
 		const struct CMUnitTest skipped[] = {
-			{ "the model and the kernel", not_possible, NULL, NULL, (void *)(uintptr_t)why },
+			{ "the model and the kernel", not_possible, NULL, NULL,
+			  (void *)(uintptr_t)why },
 		};
 
 		return cmocka_run_group_tests(skipped, NULL, NULL);
@@ -260,8 +261,8 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < c_nr_cases; i++)
 		tests[i] = (struct CMUnitTest){ c_cases[i].name, run_case, NULL, NULL,
 						(void *)(uintptr_t)&c_cases[i] };
-	tests[c_nr_cases] = (struct CMUnitTest){ "random sequences agree", random_agrees, NULL, NULL,
-						 NULL };
+	tests[c_nr_cases] =
+		(struct CMUnitTest){ "random sequences agree", random_agrees, NULL, NULL, NULL };
 	return _cmocka_run_group_tests("conformance", tests, c_nr_cases + 1, NULL, NULL);
 }
 

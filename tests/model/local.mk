@@ -25,3 +25,10 @@ tests_model_test_conformance_SOURCES = \
 tests_model_test_conformance_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(PTHREAD_CFLAGS)
 tests_model_test_conformance_LDADD = libmodel.a $(CMOCKA_LIBS)
 endif
+
+# The long one, from a fresh seed.
+CONFORMANCE_STEPS = 2000000
+check-conformance: tests/model/test-conformance
+	tests/model/test-conformance random $${SEED:-$$(date +%s)000000} $(CONFORMANCE_STEPS)
+
+.PHONY: check-conformance

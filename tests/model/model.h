@@ -112,8 +112,8 @@ enum m_op {
 
 enum m_thread_state {
 	M_FREE,
-	M_USER,	 /* in user mode: m_start may give it something to do */
-	M_KERNEL, /* inside a call: m_step moves it on */
+	M_USER,	    /* in user mode: m_start may give it something to do */
+	M_KERNEL,   /* inside a call: m_step moves it on */
 	M_IN_FAULT, /* asleep until woken */
 	M_IN_EVENT, /* asleep until its event is read */
 	M_DEAD,
@@ -232,8 +232,7 @@ int m_wake(struct m_model *m, int fd, uint64_t start, uint64_t len);
  * kernel writes there instead: its own negative errno. */
 int m_copy(struct m_model *m, int fd, uint64_t dst, const void *src, size_t stride, uint64_t len,
 	   uint64_t mode, int64_t *done);
-int m_zeropage(struct m_model *m, int fd, uint64_t dst, uint64_t len, uint64_t mode,
-	       int64_t *done);
+int m_zeropage(struct m_model *m, int fd, uint64_t dst, uint64_t len, uint64_t mode, int64_t *done);
 int m_poison(struct m_model *m, int fd, uint64_t dst, uint64_t len, uint64_t mode, int64_t *done);
 
 /* Never sleeps: -EAGAIN when there is nothing. Returns how many messages.  THREAD_ID's ptid is the

@@ -79,9 +79,10 @@ static int faulting_page(struct c_random *random, struct c_run *run)
 
 	for (int i = 0; i < W_THREADS; i++)
 		if (state->threads[i].kind == W_FAULT)
-			pages[nr++] = (int)((m->threads[c_thread(run, i)].msg.arg.pagefault.address -
-					     M_BASE) /
-					    M_PAGE);
+			pages[nr++] =
+				(int)((m->threads[c_thread(run, i)].msg.arg.pagefault.address -
+				       M_BASE) /
+				      M_PAGE);
 	return nr ? pages[below(random, nr)] : -1;
 }
 
@@ -123,11 +124,13 @@ static bool others_wait(struct c_run *run, int t)
 }
 
 static const char *const advices[] = {
-	"dontneed", "dontneed", "dontneed", "free",	  "dontfork",
+	"dontneed", "dontneed",	  "dontneed",	"free",	    "dontfork",
 	"dofork",   "wipeonfork", "keeponfork", "dontneed", "remove",
 };
 static const char *const prots[] = { "rw", "rw", "rw", "r", "none" };
-static const char *const uffds[] = { "frdu", "frdu", "frdu", "frdut", "-", "f", "r", "d", "u", "du" };
+static const char *const uffds[] = {
+	"frdu", "frdu", "frdu", "frdut", "-", "f", "r", "d", "u", "du"
+};
 
 #define PICK(random, list) (list)[below(random, (int)(sizeof(list) / sizeof((list)[0])))]
 
@@ -199,9 +202,9 @@ static void thread_step(struct c_random *r, struct c_run *run, int t, char *text
 		if (!chance(r, 10) || others_wait(run, t))
 			break;
 		(void)snprintf(text, room, "t%d %s", t,
-			       chance(r, 50)   ? "exit" :
-			       chance(r, 50) ? "exec" :
-						 "kill");
+			       chance(r, 50)   ? "exit"
+			       : chance(r, 50) ? "exec"
+					       : "kill");
 		return;
 	}
 	(void)snprintf(text, room, "t%d wait", t);

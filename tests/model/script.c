@@ -110,13 +110,13 @@ static uint64_t features(const char *letters)
 	uint64_t set = 0;
 
 	for (; *letters; letters++)
-		set |= *letters == 'f'	 ? UFFD_FEATURE_EVENT_FORK :
-		       *letters == 'r'	 ? UFFD_FEATURE_EVENT_REMAP :
-		       *letters == 'd'	 ? UFFD_FEATURE_EVENT_REMOVE :
-		       *letters == 'u'	 ? UFFD_FEATURE_EVENT_UNMAP :
-		       *letters == 't'	 ? UFFD_FEATURE_THREAD_ID :
-		       *letters == 's'	 ? UFFD_FEATURE_SIGBUS :
-					   0;
+		set |= *letters == 'f'	 ? UFFD_FEATURE_EVENT_FORK
+		       : *letters == 'r' ? UFFD_FEATURE_EVENT_REMAP
+		       : *letters == 'd' ? UFFD_FEATURE_EVENT_REMOVE
+		       : *letters == 'u' ? UFFD_FEATURE_EVENT_UNMAP
+		       : *letters == 't' ? UFFD_FEATURE_THREAD_ID
+		       : *letters == 's' ? UFFD_FEATURE_SIGBUS
+					 : 0;
 	return set;
 }
 
@@ -125,10 +125,10 @@ static int mremap_flags(const char *letters)
 	int set = 0;
 
 	for (; *letters; letters++)
-		set |= *letters == 'm' ? MREMAP_MAYMOVE :
-		       *letters == 'f' ? MREMAP_FIXED :
-		       *letters == 'd' ? MREMAP_DONTUNMAP :
-					 0;
+		set |= *letters == 'm'	 ? MREMAP_MAYMOVE
+		       : *letters == 'f' ? MREMAP_FIXED
+		       : *letters == 'd' ? MREMAP_DONTUNMAP
+					 : 0;
 	return set;
 }
 

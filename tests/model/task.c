@@ -424,7 +424,8 @@ static int move(struct m_model *m, struct m_mm *mm, uint64_t addr, uint64_t to, 
 
 	vma.start = to;
 	vma.end = to + new_len;
-	vma.pgoff = vma.anon || vma.flags & M_VM_FILE ? old.pgoff + (addr - old.start) / M_PAGE : to / M_PAGE;
+	vma.pgoff = vma.anon || vma.flags & M_VM_FILE ? old.pgoff + (addr - old.start) / M_PAGE
+						      : to / M_PAGE;
 	r = m_vma_insert(m, mm, &vma, true);
 	if (r < 0)
 		return r;
@@ -525,8 +526,8 @@ static int do_mremap(struct m_model *m, struct m_mm *mm, struct m_call *call)
 		return -EINVAL;
 	if (call->flags & MREMAP_DONTUNMAP && len != new_len)
 		return -EINVAL;
-	if (fixed && (call->to % M_PAGE ||
-		      (call->addr < call->to + new_len && call->to < call->addr + len)))
+	if (fixed &&
+	    (call->to % M_PAGE || (call->addr < call->to + new_len && call->to < call->addr + len)))
 		return -EINVAL;
 	if (fixed && !in_arena(call->to, new_len))
 		return -ENOMEM;
@@ -702,7 +703,8 @@ static int64_t advise_zap(struct m_model *m, struct m_mm *mm, struct m_call *cal
 
 	if (!vma) {
 		/* Told of, and left as it was: whoever was told may take it for discarded. */
-		for (uint64_t addr = call->at; addr < end; addr += M_PAGE)
+		for (uint64_t addr = call->at; addr < call->addr + call->len && addr < M_END;
+		     addr += M_PAGE)
 			mm->or_zero[(addr - M_BASE) / M_PAGE] = m_find_vma(mm, addr) != NULL;
 		return -ENOMEM;
 	}
@@ -1014,8 +1016,8 @@ const char *m_check(const struct m_model *m)
 				return "VMAs overlap";
 			if ((vma->ctx >= 0) != !!(vma->flags & M_VM_MISSING))
 				return "a VMA is half registered";
-			if (vma->ctx >= 0 && (!m->ctxs[vma->ctx].used ||
-					      &m->mms[m->ctxs[vma->ctx].mm] != mm))
+			if (vma->ctx >= 0 &&
+			    (!m->ctxs[vma->ctx].used || &m->mms[m->ctxs[vma->ctx].mm] != mm))
 				return "a VMA has a stranger's context";
 		}
 	}
@@ -1026,8 +1028,7 @@ const char *m_check(const struct m_model *m)
 		const struct m_thread *thread = &m->threads[i];
 		const struct m_call *call = &thread->call;
 
-		if (thread->state == M_FREE || thread->state == M_DEAD ||
-		    thread->state == M_USER)
+		if (thread->state == M_FREE || thread->state == M_DEAD || thread->state == M_USER)
 			continue;
 		for (int n = call->note; n < call->nr_notes; n++)
 			changing[call->notes[n].ctx]++;

@@ -30,6 +30,13 @@ static void yield(struct m_model *m, const char *where)
 		m->yield(m->yield_arg, where);
 }
 
+/* The mmap lock, exclusively: whoever holds it shared has to go on first. */
+static void lock(struct m_model *m, const struct m_mm *mm)
+{
+	while (mm->readers && m->yield)
+		m->yield(m->yield_arg, "waiting for the mmap lock");
+}
+
 /* --- contexts --------------------------------------------------------------------------------- */
 
 int m_ctx_new(struct m_model *m, int mm)
@@ -225,6 +232,7 @@ int m_register(struct m_model *m, int fd, uint64_t start, uint64_t len, uint64_t
 	mm = &m->mms[ctx->mm];
 	if (!mm->users)
 		return -ENOMEM;
+	lock(m, mm);
 
 	size_t first = m_vma_index(mm, start);
 
@@ -271,6 +279,7 @@ int m_unregister(struct m_model *m, int fd, uint64_t start, uint64_t len)
 	mm = &m->mms[ctx->mm];
 	if (!mm->users)
 		return -ENOMEM;
+	lock(m, mm);
 
 	size_t first = m_vma_index(mm, start);
 
@@ -360,18 +369,17 @@ static int64_t fill_range(struct m_model *m, struct m_ctx *ctx, const struct fil
 	bool in_hand = false;
 	int r;
 
-again:
-	{
-		size_t i = m_vma_index(mm, f->dst);
-		const struct m_vma *vma = &mm->vmas[i];
+again : {
+	size_t i = m_vma_index(mm, f->dst);
+	const struct m_vma *vma = &mm->vmas[i];
 
-		r = -ENOENT;
-		if (i == mm->nr_vmas || vma->start > f->dst)
-			goto out;
-		m_vma_anon(m, mm, i); /* even if nothing comes of it */
-		if (vma->end < f->dst + f->len || vma->ctx < 0)
-			goto out;
-	}
+	r = -ENOENT;
+	if (i == mm->nr_vmas || vma->start > f->dst)
+		goto out;
+	m_vma_anon(m, mm, i); /* even if nothing comes of it */
+	if (vma->end < f->dst + f->len || vma->ctx < 0)
+		goto out;
+}
 	r = -EAGAIN;
 	if (ctx->changing)
 		goto out;
@@ -511,8 +519,8 @@ static struct m_thread *oldest(struct m_model *m, int ctx, enum m_queue queue)
 	for (int i = 0; i < M_THREADS; i++) {
 		struct m_thread *thread = &m->threads[i];
 
-		if (thread->queue == queue && thread->ctx == ctx &&
-		    thread->epoch == found->epoch && hint_matches(m, &thread->msg))
+		if (thread->queue == queue && thread->ctx == ctx && thread->epoch == found->epoch &&
+		    hint_matches(m, &thread->msg))
 			return thread;
 	}
 	return found;
@@ -624,6 +632,7 @@ int m_close(struct m_model *m, int fd)
 	self = (int)(ctx - m->ctxs);
 	m->fds[fd].ctx = -1;
 	ctx->released = true;
+	lock(m, &m->mms[ctx->mm]);
 	m_ctx_clear(m, ctx->mm, self);
 	m_ctx_wake(m, self, 0, 0);
 	/* Those who wait for an event to be read find the context released when they look. */

@@ -66,7 +66,7 @@ struct w_kernel {
 	int uffds[W_UFFDS];
 	int nr_uffds;
 	int64_t fd_room;
-	pid_t group; /* all of the arena's processes */
+	pid_t group;	 /* all of the arena's processes */
 	uint8_t *source; /* SRC_PAGES that can be read, then as many that cannot */
 	struct {
 		int wchan, maps, pagemap, mem;
@@ -317,7 +317,8 @@ void wk_free(struct w_kernel *w)
 	for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) >= 0;) {
 		if (pid == 0) {
 			if (w->group > 0)
-				(void)kill(-w->group, SIGKILL); /* one may have been born meanwhile */
+				(void)kill(-w->group,
+					   SIGKILL); /* one may have been born meanwhile */
 			(void)usleep(100);
 		}
 	}
@@ -401,7 +402,10 @@ static int fill(struct w_kernel *w, const struct s_step *step, int fd, int64_t *
 	uint64_t readable = step->src < 0 ? SRC_PAGES : (uint64_t)step->src;
 	uint8_t *src = w->source + (SRC_PAGES - readable) * M_PAGE;
 	struct uffdio_copy copy = {
-		.dst = step->addr, .src = (uintptr_t)src, .len = step->len, .mode = step->mode,
+		.dst = step->addr,
+		.src = (uintptr_t)src,
+		.len = step->len,
+		.mode = step->mode,
 	};
 	struct uffdio_zeropage zero = { { step->addr, step->len }, step->mode, 0 };
 	struct uffdio_poison poison = { { step->addr, step->len }, step->mode, 0 };
@@ -669,7 +673,8 @@ static void memory_state(struct w_kernel *w, int t, struct w_memory *memory)
 			break;
 	}
 	text[have] = '\0';
-	for (char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+	for (char *line = text; line && *line;
+	     line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
 		char *end;
 		uint64_t from = strtoull(line, &end, 16), to;
 
@@ -677,7 +682,8 @@ static void memory_state(struct w_kernel *w, int t, struct w_memory *memory)
 		if (from < M_BASE || from >= M_END || memory->nr_vmas == M_VMAS)
 			continue;
 		memory->vmas[memory->nr_vmas++] = (struct w_vma){
-			from, to,
+			from,
+			to,
 			(end[1] == 'r' ? M_PROT_READ : 0) | (end[2] == 'w' ? M_PROT_WRITE : 0),
 		};
 	}

@@ -12,9 +12,9 @@
 
 struct w_model {
 	struct m_model m;
-	int threads[W_THREADS]; /* model's index + 1; 0: none */
+	int threads[W_THREADS];	 /* model's index + 1; 0: none */
 	int first_of[W_THREADS]; /* which thread's process this is */
-	int uffds[W_UFFDS];	/* model's descriptor + 1 */
+	int uffds[W_UFFDS];	 /* model's descriptor + 1 */
 	int nr_uffds;
 	int child[W_THREADS]; /* name + 1 of the thread that the pending fork makes */
 	bool execed[W_THREADS];
@@ -89,9 +89,9 @@ static void settle(struct w_model *w)
 static void thread_step(struct w_model *w, const struct s_step *step)
 {
 	static const enum m_op ops[] = {
-		[S_MMAP] = M_OP_MMAP,	  [S_FILE] = M_OP_MMAP, [S_MUNMAP] = M_OP_MUNMAP,
+		[S_MMAP] = M_OP_MMAP,	  [S_FILE] = M_OP_MMAP,	  [S_MUNMAP] = M_OP_MUNMAP,
 		[S_MREMAP] = M_OP_MREMAP, [S_ADV] = M_OP_MADVISE, [S_PROT] = M_OP_MPROTECT,
-		[S_R] = M_OP_READ,	  [S_W] = M_OP_WRITE,	[S_FORK] = M_OP_FORK,
+		[S_R] = M_OP_READ,	  [S_W] = M_OP_WRITE,	  [S_FORK] = M_OP_FORK,
 		[S_EXEC] = M_OP_EXEC,	  [S_EXIT] = M_OP_EXIT,
 	};
 	struct m_call call = {
@@ -260,7 +260,9 @@ static void memory_state(struct w_model *w, int t, struct w_memory *memory)
 		return;
 	for (int i = 0; i < mm->nr_vmas; i++)
 		memory->vmas[memory->nr_vmas++] = (struct w_vma){
-			mm->vmas[i].start, mm->vmas[i].end, mm->vmas[i].prot,
+			mm->vmas[i].start,
+			mm->vmas[i].end,
+			mm->vmas[i].prot,
 		};
 	for (int i = 0; i < M_PAGES; i++) {
 		uint16_t pte = mm->pte[i];

@@ -17,8 +17,9 @@ struct w_out {
 	int64_t done; /* pages filled; what a thread's own call gave is in w_state */
 	unsigned pending, total;
 	int nr_msgs;
-	struct uffd_msg msgs[16]; /* model's words: FORK's descriptor is a number uN, ptid a tN + 1 */
-	bool quiet;		  /* the step itself says nothing: the thread's state does */
+	struct uffd_msg
+		msgs[16]; /* model's words: FORK's descriptor is a number uN, ptid a tN + 1 */
+	bool quiet;	  /* the step itself says nothing: the thread's state does */
 };
 
 enum w_kind { W_NONE, W_DONE, W_FAULT, W_EVENT, W_DEAD };

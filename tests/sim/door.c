@@ -18,10 +18,10 @@
 struct door door;
 
 const char *const plant_names[PLANT_NR] = {
-	"none",		   "no-gate",	    "zero-eagain",  "eexist-no-wake",	"short-length",
-	"no-inheritance",  "remove-unheard", "unmap-unheard", "remap-unheard",	"fork-lost",
-	"fork-forgotten",  "close-owing",   "close-early",  "enoent-forever",	"esrch-wrongly",
-	"fault-dropped",   "parked-dropped",
+	"none",		  "no-gate",	    "zero-eagain",    "eexist-no-wake",
+	"short-length",	  "no-inheritance", "remove-unheard", "unmap-unheard",
+	"remap-unheard",  "fork-lost",	    "fork-forgotten", "close-owing",
+	"enoent-forever", "esrch-wrongly",  "fault-dropped",  "parked-dropped",
 };
 
 /* --- restore/uffd.h --------------------------------------------------------------------------- */
@@ -32,8 +32,8 @@ static bool hear(struct uffd_msg *msg)
 	case UFFD_EVENT_REMOVE:
 		return door.plant != PLANT_REMOVE_UNHEARD;
 	case UFFD_EVENT_UNMAP:
-		if (door.plant == PLANT_SHORT_LENGTH && msg->arg.remove.end - msg->arg.remove.start >
-							       2 * M_PAGE)
+		if (door.plant == PLANT_SHORT_LENGTH &&
+		    msg->arg.remove.end - msg->arg.remove.start > 2 * M_PAGE)
 			msg->arg.remove.end = msg->arg.remove.start + 2 * M_PAGE;
 		return door.plant != PLANT_UNMAP_UNHEARD;
 	case UFFD_EVENT_REMAP:
@@ -55,6 +55,7 @@ int fi_uffd_read(int fd, struct uffd_msg *msgs, size_t nr)
 	if (door.copying[fd] && door.plant != PLANT_NO_GATE)
 		door.violation("law 2: events are read while a copy is in flight");
 	n = m_read(door.m, fd, msgs, nr);
+	door.progress += n > 0;
 	for (int i = 0; i < n; i++) {
 		door.trace("  fd %d: message %x, %llx %llx %llx", fd, msgs[i].event,
 			   (unsigned long long)msgs[i].arg.remap.from,
@@ -72,6 +73,7 @@ static int filled(int fd, const char *what, uint64_t dst, uint64_t len, int r, i
 {
 	door.copying[fd]--;
 	*done = bytes > 0 ? (uint64_t)bytes : 0;
+	door.progress += bytes > 0;
 	door.trace("  fd %d: %s %lld+%lld: %s, %lld", fd, what,
 		   (long long)((dst - M_BASE) / M_PAGE), (long long)(len / M_PAGE),
 		   r ? strerrorname_np(-r) : "ok", (long long)(*done / M_PAGE));
@@ -137,8 +139,6 @@ int fi_uffd_probe(int fd, uint64_t addr)
 	door.yield("before probe");
 	r = m_copy(door.m, fd, addr, NULL, M_PAGE, M_PAGE, 0, &bytes);
 	door.trace("  fd %d: probe: %s", fd, r ? strerrorname_np(-r) : "ok");
-	if (door.plant == PLANT_CLOSE_EARLY && r == -EAGAIN)
-		r = 0;
 	return r == -EAGAIN || r == -ESRCH ? r : 0;
 }
 
@@ -155,6 +155,7 @@ void fi_uffd_close(int fd)
 	door.yield("before close");
 	door.trace("  fd %d: close", fd);
 	(void)m_close(door.m, fd);
+	door.progress++;
 }
 
 /* --- restore/gate.h --------------------------------------------------------------------------- */

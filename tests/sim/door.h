@@ -9,22 +9,21 @@
 
 enum plant {
 	PLANT_NONE,
-	PLANT_NO_GATE,	       /* copies go on while events are read */
-	PLANT_ZERO_EAGAIN,     /* EAGAIN on a zero page is taken for done */
-	PLANT_EEXIST_NO_WAKE,  /* a page that is there: nobody is woken */
-	PLANT_SHORT_LENGTH,    /* an event's length is cut, as an int would */
-	PLANT_NO_INHERITANCE,  /* a child's space begins with fewer owed pages */
-	PLANT_REMOVE_UNHEARD,  /* drain after REMOVE */
+	PLANT_NO_GATE,	      /* copies go on while events are read */
+	PLANT_ZERO_EAGAIN,    /* EAGAIN on a zero page is taken for done */
+	PLANT_EEXIST_NO_WAKE, /* a page that is there: nobody is woken */
+	PLANT_SHORT_LENGTH,   /* an event's length is cut, as an int would */
+	PLANT_NO_INHERITANCE, /* a child's space begins with fewer owed pages */
+	PLANT_REMOVE_UNHEARD, /* drain after REMOVE */
 	PLANT_UNMAP_UNHEARD,
 	PLANT_REMAP_UNHEARD,
-	PLANT_FORK_LOST,       /* the child's descriptor is closed */
-	PLANT_FORK_FORGOTTEN,  /* the child's descriptor is open, nobody serves it */
-	PLANT_CLOSE_OWING,     /* closed when the restore is finished, not when nothing is owed */
-	PLANT_CLOSE_EARLY,     /* closed while a FORK waits to be read */
-	PLANT_ENOENT_FOREVER,  /* ENOENT is retried for ever */
-	PLANT_ESRCH_WRONGLY,   /* another error is taken for exit */
-	PLANT_FAULT_DROPPED,   /* a message in a batch is overlooked */
-	PLANT_PARKED_DROPPED,  /* parked faults are forgotten */
+	PLANT_FORK_LOST,      /* the child's descriptor is closed */
+	PLANT_FORK_FORGOTTEN, /* the child's descriptor is open, nobody serves it */
+	PLANT_CLOSE_OWING,    /* closed when the restore is finished, not when nothing is owed */
+	PLANT_ENOENT_FOREVER, /* ENOENT is retried for ever */
+	PLANT_ESRCH_WRONGLY,  /* another error is taken for exit */
+	PLANT_FAULT_DROPPED,  /* a message in a batch is overlooked */
+	PLANT_PARKED_DROPPED, /* parked faults are forgotten */
 	PLANT_NR,
 };
 
@@ -35,6 +34,7 @@ struct door {
 	enum plant plant;
 	int copying[M_FDS]; /* fills in flight */
 	unsigned calls;
+	unsigned progress; /* messages, pages and closes there were */
 	void (*yield)(const char *where);
 	void (*violation)(const char *what);
 	void (*trace)(const char *format, ...) __attribute__((format(printf, 1, 2)));

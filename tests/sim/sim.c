@@ -47,7 +47,8 @@ enum { MAX_STEPS = 20000 };
 struct lane {
 	ucontext_t context;
 	char *stack;
-	bool busy; /* inside a step: it must be resumed until it is through */
+	unsigned rounds; /* how often it was through with a step */
+	bool busy;	 /* inside a step: it must be resumed until it is through */
 };
 
 static struct {
@@ -70,9 +71,10 @@ static struct {
 
 	int actions, forks;
 	uint64_t token;
-	bool quiet; /* the program is through: nothing but what is under way goes on */
+	bool quiet;	     /* the program is through: nothing but what is under way goes on */
 	uint64_t unreadable; /* address at the dump of a page that the image has lost; 0: none */
 	bool odd_sources;
+	bool late;	 /* the restore is finished only when the program is */
 	bool everything; /* races too that the engine is known not to follow */
 
 	char failure[256];
@@ -255,6 +257,7 @@ static void lane_main(int i)
 		else
 			drain_once();
 		lane->busy = false;
+		lane->rounds++;
 		back_to_scheduler();
 	}
 }
@@ -270,8 +273,8 @@ static void start_lane(int i)
 	struct lane *lane = &sim.lanes[i];
 
 	if (!lane->stack)
-		lane->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		lane->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				   -1, 0);
 	(void)getcontext(&lane->context);
 	lane->context.uc_stack.ss_sp = lane->stack;
 	lane->context.uc_stack.ss_size = STACK;
@@ -336,8 +339,8 @@ static void restore_task(void)
 	}
 	fd = m_userfaultfd(&sim.m, thread, true);
 	(void)m_api(&sim.m, fd, UFFD_API,
-		    UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
-			    UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP);
+		    UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE |
+			    UFFD_FEATURE_EVENT_UNMAP);
 	(void)m_register(&sim.m, fd, at(0), 6 * M_PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	(void)m_register(&sim.m, fd, at(7), 5 * M_PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	mm = m_mm_of(&sim.m, thread);
@@ -359,9 +362,9 @@ static void restore_task(void)
 /* --- the program ------------------------------------------------------------------------------------ */
 
 static const char *const op_names[] = {
-	[M_OP_READ] = "reads",	   [M_OP_WRITE] = "writes",	  [M_OP_MMAP] = "maps",
-	[M_OP_MUNMAP] = "unmaps",  [M_OP_MREMAP] = "moves",	  [M_OP_MADVISE] = "discards",
-	[M_OP_MPROTECT] = "protects", [M_OP_FORK] = "forks",	  [M_OP_EXEC] = "execs",
+	[M_OP_READ] = "reads",	      [M_OP_WRITE] = "writes", [M_OP_MMAP] = "maps",
+	[M_OP_MUNMAP] = "unmaps",     [M_OP_MREMAP] = "moves", [M_OP_MADVISE] = "discards",
+	[M_OP_MPROTECT] = "protects", [M_OP_FORK] = "forks",   [M_OP_EXEC] = "execs",
 	[M_OP_EXIT] = "exits",
 };
 
@@ -402,9 +405,10 @@ static bool races(int thread, const struct m_call *call)
 
 static void act(int thread)
 {
-	static const int mix[] = { M_OP_READ, M_OP_READ, M_OP_READ, M_OP_READ, M_OP_READ, M_OP_WRITE,
-				   M_OP_WRITE, M_OP_MADVISE, M_OP_MADVISE, M_OP_MUNMAP, M_OP_MREMAP,
-				   M_OP_MREMAP, M_OP_FORK, M_OP_FORK, M_OP_MPROTECT, M_OP_MMAP,
+	static const int mix[] = { M_OP_READ,	 M_OP_READ,   M_OP_READ,     M_OP_READ,
+				   M_OP_READ,	 M_OP_WRITE,  M_OP_WRITE,    M_OP_MADVISE,
+				   M_OP_MADVISE, M_OP_MUNMAP, M_OP_MREMAP,   M_OP_MREMAP,
+				   M_OP_FORK,	 M_OP_FORK,   M_OP_MPROTECT, M_OP_MMAP,
 				   M_OP_EXIT };
 	struct m_call call = { .op = (enum m_op)mix[choose(sizeof(mix) / sizeof(mix[0]))] };
 	int page = choose(ARENA), len = 1 + choose(4), to = choose(ARENA);
@@ -513,13 +517,13 @@ static void check_closed(void)
 
 			if (vma && vma->ctx < 0 && pte == M_PTE_NONE &&
 			    !m_may_be(&sim.m, mm, at(p), 0))
-				violation("law 1: mm %d page %d is watched no more, and still owed", i,
-					  p);
+				violation("law 1: mm %d page %d is watched no more, and still owed",
+					  i, p);
 		}
 	}
 }
 
-static void check_end(void)
+static void check_waiting(void)
 {
 	for (int i = 0; i < M_THREADS; i++) {
 		const struct m_thread *thread = &sim.m.threads[i];
@@ -530,20 +534,25 @@ static void check_end(void)
 		if (thread->state == M_IN_EVENT || thread->state == M_KERNEL)
 			violation("law 3: t%d is in the kernel for ever", i);
 	}
+}
+
+static void check_end(void)
+{
+	check_waiting();
 	for (int i = 0; i < M_MMS; i++) {
 		struct m_mm *mm = &sim.m.mms[i];
 
 		for (int p = 0; mm->used && mm->users && p < ARENA; p++) {
 			uint16_t pte = m_pte(mm, at(p));
 
-			if (!m_find_vma(mm, at(p)) ||
-			    (pte == M_PTE_POISON && sim.unreadable &&
-			     mm->want[p] == toy_word(sim.unreadable)))
+			if (!m_find_vma(mm, at(p)) || (pte == M_PTE_POISON && sim.unreadable &&
+						       mm->want[p] == toy_word(sim.unreadable)))
 				continue;
 			if (!m_may_be(&sim.m, mm, at(p), m_token(&sim.m, pte)))
-				violation("law 1: in the end mm %d page %d holds %llx, must be %llx", i,
-					  p, (unsigned long long)m_token(&sim.m, pte),
-					  (unsigned long long)mm->want[p]);
+				violation(
+					"law 1: in the end mm %d page %d holds %llx, must be %llx",
+					i, p, (unsigned long long)m_token(&sim.m, pte),
+					(unsigned long long)mm->want[p]);
 		}
 	}
 	for (int i = 0; i < sim.nr_spaces; i++)
@@ -581,6 +590,7 @@ static void begin(void)
 	sim.actions = 4 + choose(24);
 	sim.unreadable = choose(8) ? 0 : at(choose(4));
 	sim.odd_sources = choose(2);
+	sim.late = choose(2);
 	if (choose(4) == 0)
 		sim.m.fail_fork_after = 2;
 	restore_task();
@@ -619,24 +629,35 @@ static void one_step(void)
 		sim.m.fail_pages = choose(2) ? -1 : choose(3);
 	if (choose(64) == 0)
 		sim.m.max_fds = choose(2) ? M_FDS : 1;
-	if (!sim.restored && choose(8) == 0)
+	if (!sim.restored && !sim.late && choose(8) == 0)
 		sim.restored = true;
 	resume(choose(NR_LANES));
 	check_closed();
 }
 
-/* The program does nothing new, nothing fails any more: everything must come to its end. */
-static void settle(void)
+/* Each lane has been through its work often enough for each space, and nothing came of it. */
+static bool lanes_are_idle(const unsigned *rounds)
 {
-	int idle = 0;
+	for (int i = 0; i < NR_LANES; i++)
+		if (sim.lanes[i].rounds - rounds[i] < 4)
+			return false;
+	/* A drain lane that meets a closed gate goes on to the next space. */
+	for (int i = 0; sim.restored && i < sim.nr_spaces; i++)
+		if (sim.spaces[i]->uffd >= 0 && sim.spaces[i]->state == FI_SPACE_LIVE)
+			return sim.lanes[1].rounds - rounds[1] > 500;
+	return true;
+}
 
-	sim.restored = true;
-	sim.actions = 0;
-	sim.m.fail_pages = -1;
-	sim.m.max_fds = M_FDS;
-	for (int n = 0; n < MAX_STEPS && idle < 40 && !sim.failure[0]; n++) {
-		bool moved = false;
+/* Everybody goes on until nothing moves any more. */
+static void rest(void)
+{
+	unsigned rounds[NR_LANES], progress = 0;
+	bool moved = true;
 
+	for (int n = 0; n < MAX_STEPS && !sim.failure[0]; n++) {
+		for (int i = 0; moved && i < NR_LANES; i++)
+			rounds[i] = sim.lanes[i].rounds;
+		moved = false;
 		for (int i = 0; i < M_THREADS; i++) {
 			if (!m_can_step(&sim.m, i))
 				continue;
@@ -646,15 +667,28 @@ static void settle(void)
 		for (int i = 0; i < NR_LANES; i++)
 			do {
 				resume(i);
-			} while (sim.lanes[i].busy && !sim.failure[0] && choose(2));
+			} while (sim.lanes[i].busy && !sim.failure[0] && choose(4));
 		check_closed();
-		for (int i = 0; i < sim.nr_spaces; i++)
-			if (sim.spaces[i]->uffd >= 0 && sim.spaces[i]->state == FI_SPACE_LIVE)
-				moved = moved || n < MAX_STEPS / 100;
-		for (int i = 0; i < NR_LANES; i++)
-			moved = moved || sim.lanes[i].busy;
-		idle = moved ? 0 : idle + 1;
+		moved = moved || door.progress != progress;
+		progress = door.progress;
+		if (!moved && lanes_are_idle(rounds))
+			break;
 	}
+}
+
+/* The program does nothing new, nothing fails any more: everything must come to its end. */
+static void settle(void)
+{
+	sim.actions = 0;
+	sim.m.fail_pages = -1;
+	sim.m.max_fds = M_FDS;
+	if (!sim.restored) {
+		/* Without a drain, and before anything is closed, each fault has its answer. */
+		rest();
+		check_waiting();
+	}
+	sim.restored = true;
+	rest();
 	if (!sim.failure[0])
 		check_end();
 }
