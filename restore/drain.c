@@ -15,18 +15,32 @@
 #define POPULATE   (UINT64_C(2) << 20)
 #define READ_AHEAD (UINT64_C(8) << 20)
 
-/* The next chunk from the cursor on, around the end of memory if need be. */
-static bool pick(struct fi_space *space, struct fi_extent *ret)
-{
-	bool found;
+/* What one page table maps. */
+#define CLAIM (UINT64_C(2) << 20)
 
-	(void)pthread_mutex_lock(&space->drain_lock);
-	found = fi_space_next_owed(space, space->drain_at, CHUNK, ret) ||
-		(space->drain_at && fi_space_next_owed(space, 0, CHUNK, ret));
-	if (found)
-		space->drain_at = ret->addr + ret->len;
-	(void)pthread_mutex_unlock(&space->drain_lock);
-	return found;
+/* The next chunk of the claim; where it has none left, of a new one, from the space's cursor on and
+ * around the end of memory if need be. */
+static bool pick(struct fi_space *space, struct fi_claim *claim, struct fi_extent *ret)
+{
+	bool found = claim->at < claim->end && fi_space_next_owed(space, claim->at, CHUNK, ret) &&
+		     ret->addr < claim->end;
+
+	if (!found) {
+		(void)pthread_mutex_lock(&space->drain_lock);
+		found = fi_space_next_owed(space, space->drain_at, CHUNK, ret) ||
+			(space->drain_at && fi_space_next_owed(space, 0, CHUNK, ret));
+		if (found) {
+			claim->end = (ret->addr & ~(CLAIM - 1)) + CLAIM;
+			space->drain_at = claim->end;
+		}
+		(void)pthread_mutex_unlock(&space->drain_lock);
+	}
+	if (!found)
+		return false;
+	if (ret->len > claim->end - ret->addr)
+		ret->len = claim->end - ret->addr;
+	claim->at = ret->addr + ret->len;
+	return true;
 }
 
 void fi_drain_from(struct fi_space *space, uint64_t addr)
@@ -61,7 +75,7 @@ static bool ready(struct fi_space *space, const struct fi_extent *chunk, enum fi
 	return false;
 }
 
-enum fi_step fi_drain_step(struct fi_space *space, enum fi_pace pace)
+enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum fi_pace pace)
 {
 	struct fi_extent chunk;
 	enum fi_step step = FI_STEP_MORE;
@@ -69,12 +83,12 @@ enum fi_step fi_drain_step(struct fi_space *space, enum fi_pace pace)
 
 	if (!fi_gate_enter(&space->gate))
 		return FI_STEP_RETRY;
-	if (space->state != FI_SPACE_LIVE || !pick(space, &chunk)) {
+	if (space->state != FI_SPACE_LIVE || !pick(space, claim, &chunk)) {
 		fi_gate_leave(&space->gate);
 		return space->state == FI_SPACE_LIVE ? FI_STEP_IDLE : FI_STEP_END;
 	}
 	if (!ready(space, &chunk, pace)) {
-		fi_drain_from(space, chunk.addr);
+		claim->at = chunk.addr;
 		return FI_STEP_RETRY;
 	}
 
@@ -83,10 +97,10 @@ enum fi_step fi_drain_step(struct fi_space *space, enum fi_pace pace)
 	case FI_FILLED_BEFORE:
 	case FI_FILLED_NOWHERE:
 		if (len < chunk.len)
-			fi_drain_from(space, chunk.addr + len);
+			claim->at = chunk.addr + len;
 		break;
 	case FI_FILLED_LATER:
-		fi_drain_from(space, chunk.addr);
+		claim->at = chunk.addr;
 		step = FI_STEP_RETRY;
 		break;
 	case FI_FILLED_END:

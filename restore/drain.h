@@ -12,13 +12,20 @@ enum fi_pace {
 	FI_PACE_GENTLE, /* a task waits for the disk: read no more than the chunk itself */
 };
 
+/* Where a drain worker is at work in a space: [at, end), at most a page table's worth, so that two
+ * workers do not meet at one page table's lock.  All zero: nowhere yet. */
+struct fi_claim {
+	uint64_t at, end;
+};
+
 /* Copies the next owed chunk: small, so that the gate costs demand no more than some tens of
- * microseconds.  Any number of drain workers, also on one space.
+ * microseconds.  Any number of drain workers, also on one space, each with its own claim; a claim is
+ * for one space only.
  *
  * IDLE: the space owes nothing that a copy could give. */
-enum fi_step fi_drain_step(struct fi_space *space, enum fi_pace pace);
+enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum fi_pace pace);
 
-/* The next chunk is to be the first owed one from @addr on. */
+/* The next claim is to begin with the first owed page from @addr on. */
 void fi_drain_from(struct fi_space *space, uint64_t addr);
 
 #endif

@@ -9,8 +9,8 @@
 #include "restore/drain.h"
 #include "restore/workers.h"
 
-/* Chunks of one space before the next one gets its turn. */
-#define MAX_CHUNKS 32
+/* Chunks of one space before the next one gets its turn: some claims. */
+#define MAX_CHUNKS 64
 
 /* Politeness: a pause this long since the space's last fault is the drain's; without one it takes a
  * chunk this often. */
@@ -151,12 +151,13 @@ void *fi_drain_thread(void *arg)
 	room_init(&room);
 	while ((space = wait_for_work(engine, &turn))) {
 		enum fi_step step = FI_STEP_MORE;
+		struct fi_claim claim = { 0 };
 
 		for (int i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
 			make_way(engine, &room);
 			if (room.none)
 				nap(SOLE_CPU_NAP_NS);
-			step = fi_drain_step(space, keep_pace(space));
+			step = fi_drain_step(space, &claim, keep_pace(space));
 		}
 		if (step == FI_STEP_END || fi_space_nr_owed(space) == 0)
 			fi_demand_call(space);

@@ -204,17 +204,13 @@ bool fi_space_next_owed(struct fi_space *space, uint64_t addr, uint64_t max_len,
 		if (addr < segment->start)
 			addr = segment->start;
 		while (addr < segment->end) {
-			struct fi_extent extent =
-				look_at_origin(space, addr,
-					       segment->origin + (addr - segment->start),
-					       segment->end - addr);
+			uint64_t origin = segment->origin + (addr - segment->start);
+			uint64_t left = segment->end - addr;
 
-			if (extent.owed) {
-				extent.len = min_u64(extent.len, max_len);
-				*ret = extent;
+			*ret = look_at_origin(space, addr, origin, min_u64(left, max_len));
+			if (ret->owed)
 				return true;
-			}
-			addr += extent.len;
+			addr += look_at_origin(space, addr, origin, left).len;
 		}
 	}
 	return false;

@@ -243,7 +243,7 @@ static void drain_once(void)
 	struct fi_space *space = sim.spaces[sim.drain_turn++ % sim.nr_spaces];
 
 	if (space->uffd >= 0 && space->state == FI_SPACE_LIVE && sim.restored)
-		(void)fi_drain_step(space, FI_PACE_FULL);
+		(void)fi_drain_step(space, &claim, FI_PACE_FULL);
 }
 
 static void lane_main(int i)

@@ -91,12 +91,12 @@ static void assert_copy(int i, uint64_t page, uint64_t nr)
 static void chunks_then_idle(void **state)
 {
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+		assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fake_nr(FAKE_COPY), 4);
 	assert_copy(0, 0, CHUNK);
 	assert_copy(2, 64, CHUNK);
 	assert_copy(3, 96, 4);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_IDLE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
 	assert_int_equal(space->count.drained, 100);
 	assert_int_equal(space->count.demanded, 0);
 	assert_int_equal(space->gate.state, 0);
@@ -106,45 +106,45 @@ static void chunks_then_idle(void **state)
 static void the_cursor_goes_around(void **state)
 {
 	space->drain_at = BASE + 90 * PAGE;
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(0, 90, 10);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(1, 0, CHUNK);
 }
 
 static void a_closed_gate_sends_it_away(void **state)
 {
 	fi_gate_close(&space->gate);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_RETRY);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 	assert_int_equal(fake_nr(FAKE_COPY), 0);
 	fi_gate_open(&space->gate);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 }
 
 static void a_pending_event_puts_the_chunk_off(void **state)
 {
 	fake_script(fd, FAKE_COPY, -EAGAIN, 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_RETRY);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 	assert_int_equal(fi_space_nr_owed(space), 100);
 	assert_int_equal(space->gate.state, 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(1, 0, CHUNK); /* the same again */
 
 	fake_script(fd, FAKE_COPY, -ENOMEM, 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_RETRY);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 	assert_copy(2, CHUNK, CHUNK);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(3, CHUNK, CHUNK);
 }
 
 static void a_partial_chunk_goes_on_where_it_ended(void **state)
 {
 	fake_script(fd, FAKE_COPY, -EAGAIN, 5 * PAGE);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	fake_script(fd, FAKE_COPY, -EEXIST, 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(1, 5, CHUNK);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(2, 6, CHUNK);
 	assert_int_equal(fi_space_nr_owed(space), 100 - 6 - CHUNK);
 }
@@ -163,16 +163,16 @@ static void event_while_populating(void)
 static void a_chunk_from_before_an_event_is_picked_again(void **state)
 {
 	while_populating = event_while_populating;
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_RETRY);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 	assert_int_equal(fake_nr(FAKE_COPY), 0);
 	assert_int_equal(space->gate.state, 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(0, 10, CHUNK);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+		assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fake_get(FAKE_COPY, 3).addr, BASE + 1000 * PAGE);
 	assert_int_equal(toy_origin(toy, fake_get(FAKE_COPY, 3).src), BASE);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_IDLE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
 }
 
 static void close_while_populating(void)
@@ -184,19 +184,19 @@ static void close_while_populating(void)
 static void a_gate_closed_while_populating(void **state)
 {
 	while_populating = close_while_populating;
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_RETRY);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 	assert_int_equal(fake_nr(FAKE_COPY), 0);
 	fi_gate_open(&space->gate);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(0, 0, CHUNK);
 }
 
 static void a_space_that_is_over_is_left_alone(void **state)
 {
 	fake_script(fd, FAKE_COPY, -ESRCH, 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_END);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_END);
 	assert_int_equal(space->state, FI_SPACE_GONE);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_END);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_END);
 	assert_int_equal(fake_nr(FAKE_COPY), 1);
 	assert_int_equal(space->gate.state, 0);
 }
@@ -205,14 +205,14 @@ static void unreadable_pages_are_poisoned_or_fail_the_space(void **state)
 {
 	fake_script(fd, FAKE_COPY, -EFAULT, 0);
 	fake_script(fd, FAKE_COPY, -EFAULT, 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fake_get(FAKE_POISON, 0).len, PAGE);
 	assert_int_equal(space->count.poisoned, 1);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(2, 1, CHUNK);
 	fake_always(fd, FAKE_COPY, -EFAULT);
 	fake_always(fd, FAKE_POISON, -EINVAL);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_END);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_END);
 	assert_int_equal(space->state, FI_SPACE_FAILED);
 }
 
@@ -231,12 +231,12 @@ static void zeros_are_drained_holes_are_not(void **state)
 
 	(void)teardown(NULL);
 	make(toy_new(vmas, 2, runs, 3));
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fake_get(FAKE_ZERO, 0).addr, BASE + 10 * PAGE);
 	assert_int_equal(fake_get(FAKE_ZERO, 0).len, 5 * PAGE);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(0, 450, 2);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_IDLE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
 	assert_int_equal(space->count.drained, 7);
 	assert_int_equal(space->count.zeroed, 5);
 }
@@ -247,9 +247,9 @@ static void displaced_pages_are_not_drained(void **state)
 	const struct uffd_msg msg = fake_remap(BASE, BASE + 50 * PAGE, 50 * PAGE);
 
 	assert_int_equal(fi_event_apply(space, &msg, NULL), 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_MORE);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_IDLE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
 	assert_int_equal(fi_space_nr_owed(space), 50);
 }
 
@@ -258,7 +258,7 @@ static void *drainer(void *arg)
 	uint64_t *sum = arg;
 	enum fi_step step;
 
-	while ((step = fi_drain_step(space, FI_PACE_FULL)) != FI_STEP_IDLE) {
+	while ((step = fi_drain_step(space, &claim, FI_PACE_FULL)) != FI_STEP_IDLE) {
 		assert_true(step == FI_STEP_MORE || step == FI_STEP_RETRY);
 		*sum += step == FI_STEP_MORE;
 	}
@@ -324,7 +324,7 @@ static void retire_unregisters_then_closes(void **state)
 
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(fi_event_apply(space, &msgs[i], NULL), 0);
-	while (fi_drain_step(space, FI_PACE_FULL) != FI_STEP_IDLE)
+	while (fi_drain_step(space, &claim, FI_PACE_FULL) != FI_STEP_IDLE)
 		;
 	fake_script(fd, FAKE_UNREGISTER, 0, 0);
 	fake_script(fd, FAKE_UNREGISTER, -ENOMEM, 0); /* vm.max_map_count */
@@ -338,7 +338,7 @@ static void retire_unregisters_then_closes(void **state)
 	assert_int_equal(fake_nr(FAKE_CLOSE), 1);
 	assert_true(space->uffd < 0);
 	assert_false(fi_gate_enter(&space->gate)); /* for good */
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_RETRY);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 }
 
 static void retire_of_what_is_gone_only_closes(void **state)
@@ -391,7 +391,7 @@ static void only_lazy_vmas_are_laid_out(void **state)
 	assert_true(fi_layout_segment(&space->layout, 0)->wipe_on_fork);
 	assert_false(fi_layout_segment(&space->layout, 1)->wipe_on_fork);
 	assert_int_equal(fi_space_nr_owed(space), 0);
-	assert_int_equal(fi_drain_step(space, FI_PACE_FULL), FI_STEP_IDLE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
 }
 
 /* One answer is one stretch: it ends with the run, the segment, and where owed becomes given. */

@@ -427,7 +427,7 @@ static bool turn(bool drain)
 		assert_int_not_equal(space->state, FI_SPACE_FAILED);
 		busy |= step == FI_STEP_MORE || step == FI_STEP_RETRY;
 		if (drain && step != FI_STEP_END)
-			busy |= fi_drain_step(space, FI_PACE_FULL) == FI_STEP_MORE;
+			busy |= fi_drain_step(space, &claim, FI_PACE_FULL) == FI_STEP_MORE;
 		if (space->state == FI_SPACE_LIVE && fi_space_probe(space) == -ESRCH)
 			space->state = FI_SPACE_GONE;
 		if (space->state == FI_SPACE_GONE ||
@@ -690,7 +690,7 @@ static void test_unregister_at_the_limit_of_maps(void **state)
 	assert_int_equal(fi_uffd_unregister(uffd, BASE + 10 * PAGE, 2 * PAGE), -ENOMEM);
 
 	assert_int_equal(fi_space_new(uffd, &toy->task, toy->source, &space), 0);
-	while (fi_drain_step(space, FI_PACE_FULL) != FI_STEP_IDLE)
+	while (fi_drain_step(space, &claim, FI_PACE_FULL) != FI_STEP_IDLE)
 		;
 	fi_space_retire(space); /* what cannot be unregistered goes with the descriptor */
 	fi_space_put(space);
