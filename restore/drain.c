@@ -62,10 +62,11 @@ static bool ready(struct fi_space *space, const struct fi_extent *chunk, enum fi
 
 	fi_gate_leave(&space->gate);
 	if (pace == FI_PACE_FULL) {
-		fi_source_read_ahead(space->source, chunk->file, chunk->bytes + READ_AHEAD, POPULATE);
-		fi_source_populate(space->source, chunk->file, chunk->bytes, POPULATE);
+		if (fi_source_populate(space->source, chunk->file, chunk->bytes, POPULATE))
+			fi_source_read_ahead(space->source, chunk->file, chunk->bytes + POPULATE,
+					     READ_AHEAD);
 	} else {
-		fi_source_populate(space->source, chunk->file, chunk->bytes, chunk->len);
+		(void)fi_source_populate(space->source, chunk->file, chunk->bytes, chunk->len);
 	}
 	if (!fi_gate_enter(&space->gate))
 		return false;

@@ -10,10 +10,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14; without it the copy's slow path does the work */
+#endif
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451 /* the same on all architectures */
 #endif
 
 #define BLOCK_SHIFT 16
@@ -24,6 +30,7 @@
 #define DISK_NS 30000
 
 struct mapped_file {
+	int fd; /* the image's */
 	const uint8_t *map;
 	uint64_t size;
 	_Atomic uint64_t *populated; /* a bit for each block */
@@ -48,6 +55,7 @@ int fi_source_new(const struct fi_image *image, struct fi_source **ret)
 		struct mapped_file *file = &source->files[i];
 		uint64_t words = (pages->size >> BLOCK_SHIFT) / WORD_BITS + 1;
 
+		file->fd = pages->fd;
 		file->map = pages->map;
 		file->size = pages->size;
 		/* A missing page brings no neighbours along: whoever waits for one waits for it alone,
@@ -104,6 +112,23 @@ static bool block_populated(const struct mapped_file *file, uint64_t block)
 	       1;
 }
 
+/* Whether blocks [first, end) are in the page cache altogether.  Where the kernel cannot tell (before
+ * 6.5), they are not. */
+static bool resident(const struct mapped_file *file, uint64_t first, uint64_t end)
+{
+	struct {
+		uint64_t off, len;
+	} range = { first << BLOCK_SHIFT, (end - first) << BLOCK_SHIFT };
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} stat;
+
+	if (range.off + range.len > file->size)
+		range.len = file->size - range.off;
+	return syscall(SYS_cachestat, file->fd, &range, &stat, 0) == 0 &&
+	       stat.cached >= range.len / FI_PAGE_SIZE;
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -133,18 +158,26 @@ uint64_t fi_source_waited(const struct fi_source *source)
 	return source->waited;
 }
 
-void fi_source_populate(struct fi_source *source, unsigned index, const uint8_t *bytes, uint64_t len)
+bool fi_source_populate(struct fi_source *source, unsigned index, const uint8_t *bytes, uint64_t len)
 {
 	struct mapped_file *file = &source->files[index];
 	uint64_t block, end;
+	bool read = false;
 
 	blocks_of(file, bytes, len, &block, &end);
 	while (block < end) {
 		uint64_t first = block;
 
+		if (block_populated(file, block)) {
+			block++;
+			continue;
+		}
 		while (block < end && !block_populated(file, block))
 			block++;
-		advise(file, first, block, MADV_WILLNEED);
+		if (!resident(file, first, block)) {
+			advise(file, first, block, MADV_WILLNEED);
+			read = true;
+		}
 		advise(file, first, block, MADV_POPULATE_READ);
 		/* Marked only now: who sees the mark copies inside a gate, where the disk is never
 		 * waited for. */
@@ -152,9 +185,8 @@ void fi_source_populate(struct fi_source *source, unsigned index, const uint8_t 
 			atomic_fetch_or_explicit(&file->populated[first / WORD_BITS],
 						 UINT64_C(1) << first % WORD_BITS,
 						 memory_order_relaxed);
-		while (block < end && block_populated(file, block))
-			block++;
 	}
+	return read;
 }
 
 bool fi_source_is_populated(const struct fi_source *source, unsigned index, const uint8_t *bytes,

@@ -34,8 +34,8 @@ void fi_source_need(struct fi_source *source, unsigned file, const uint8_t *byte
 uint64_t fi_source_waited(const struct fi_source *source);
 
 /* For the drain: maps whole blocks where that was not done before; reads them from the disk, all at
- * once, where they are not in the page cache. */
-void fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
+ * once, where they are not in the page cache.  True when there was something to read. */
+bool fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
 			uint64_t len);
 
 /* All of the bytes have been populated once. */

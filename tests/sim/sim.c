@@ -241,6 +241,7 @@ static void demand_once(void)
 static void drain_once(void)
 {
 	struct fi_space *space = sim.spaces[sim.drain_turn++ % sim.nr_spaces];
+	struct fi_claim claim = { 0 };
 
 	if (space->uffd >= 0 && space->state == FI_SPACE_LIVE && sim.restored)
 		(void)fi_drain_step(space, &claim, FI_PACE_FULL);

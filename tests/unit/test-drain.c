@@ -21,24 +21,25 @@
 
 static struct toy *toy;
 static struct fi_space *space;
+static struct fi_claim claim;
 static int fd;
 
 /* Runs outside the gate, between the first pick of a chunk and its copy. */
 static void (*while_populating)(void);
 static _Atomic int nr_populated;
 
-void __real_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
+bool __real_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
 			       uint64_t len);
-void __wrap_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
+bool __wrap_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
 			       uint64_t len);
 
-void __wrap_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
+bool __wrap_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
 			       uint64_t len)
 {
 	nr_populated++;
 	if (while_populating)
 		while_populating();
-	__real_fi_source_populate(source, file, bytes, len);
+	return __real_fi_source_populate(source, file, bytes, len);
 }
 
 /* Law 2, and law 1 where it can be seen from here. */
@@ -55,6 +56,7 @@ static void watch(const struct fake_call *call)
 static void make(struct toy *t)
 {
 	fake_reset();
+	claim = (struct fi_claim){ 0 };
 	toy = t;
 	fd = fake_uffd_new();
 	nr_populated = 0;
@@ -255,6 +257,7 @@ static void displaced_pages_are_not_drained(void **state)
 
 static void *drainer(void *arg)
 {
+	struct fi_claim claim = { 0 };
 	uint64_t *sum = arg;
 	enum fi_step step;
 

@@ -422,6 +422,7 @@ static bool turn(bool drain)
 
 	for (int i = 0; i < nr_served; i++) {
 		struct fi_space *space = served[i];
+		struct fi_claim claim = { 0 };
 		enum fi_step step = fi_demand_step(space, &birth);
 
 		assert_int_not_equal(space->state, FI_SPACE_FAILED);
@@ -650,6 +651,7 @@ static void test_a_fork_waits_for_a_descriptor(void **state)
 /* UFFDIO_UNREGISTER in the middle of a VMA of a process with as many VMAs as it may have. */
 static void test_unregister_at_the_limit_of_maps(void **state)
 {
+	struct fi_claim claim = { 0 };
 	int go[2], back[2], status, uffd, limit = 0;
 	struct fi_space *space = NULL;
 	FILE *sysctl = fopen("/proc/sys/vm/max_map_count", "re");
