@@ -11,24 +11,26 @@
 
 #include "restore/fill.h"
 
-#define CHUNK	   (32 * FI_PAGE_SIZE)
-#define POPULATE   (UINT64_C(2) << 20)
-#define READ_AHEAD (UINT64_C(8) << 20)
+#define CHUNK	    (32 * FI_PAGE_SIZE)
+#define SHORT_CHUNK (4 * FI_PAGE_SIZE)
+#define POPULATE    (UINT64_C(2) << 20)
+#define READ_AHEAD  (UINT64_C(8) << 20)
 
 /* What one page table maps. */
 #define CLAIM (UINT64_C(2) << 20)
 
 /* The next chunk of the claim; where it has none left, of a new one, from the space's cursor on and
  * around the end of memory if need be. */
-static bool pick(struct fi_space *space, struct fi_claim *claim, struct fi_extent *ret)
+static bool pick(struct fi_space *space, struct fi_claim *claim, uint64_t chunk,
+		 struct fi_extent *ret)
 {
-	bool found = claim->at < claim->end && fi_space_next_owed(space, claim->at, CHUNK, ret) &&
+	bool found = claim->at < claim->end && fi_space_next_owed(space, claim->at, chunk, ret) &&
 		     ret->addr < claim->end;
 
 	if (!found) {
 		(void)pthread_mutex_lock(&space->drain_lock);
-		found = fi_space_next_owed(space, space->drain_at, CHUNK, ret) ||
-			(space->drain_at && fi_space_next_owed(space, 0, CHUNK, ret));
+		found = fi_space_next_owed(space, space->drain_at, chunk, ret) ||
+			(space->drain_at && fi_space_next_owed(space, 0, chunk, ret));
 		if (found) {
 			claim->end = (ret->addr & ~(CLAIM - 1)) + CLAIM;
 			space->drain_at = claim->end;
@@ -61,7 +63,7 @@ static bool ready(struct fi_space *space, const struct fi_extent *chunk, enum fi
 		return true;
 
 	fi_gate_leave(&space->gate);
-	if (pace == FI_PACE_FULL) {
+	if (pace != FI_PACE_GENTLE) {
 		if (fi_source_populate(space->source, chunk->file, chunk->bytes, POPULATE))
 			fi_source_read_ahead(space->source, chunk->file, chunk->bytes + POPULATE,
 					     READ_AHEAD);
@@ -84,7 +86,8 @@ enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum 
 
 	if (!fi_gate_enter(&space->gate))
 		return FI_STEP_RETRY;
-	if (space->state != FI_SPACE_LIVE || !pick(space, claim, &chunk)) {
+	if (space->state != FI_SPACE_LIVE ||
+	    !pick(space, claim, pace == FI_PACE_SHORT ? SHORT_CHUNK : CHUNK, &chunk)) {
 		fi_gate_leave(&space->gate);
 		return space->state == FI_SPACE_LIVE ? FI_STEP_IDLE : FI_STEP_END;
 	}

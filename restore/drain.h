@@ -9,6 +9,7 @@
 
 enum fi_pace {
 	FI_PACE_FULL,
+	FI_PACE_SHORT, /* faults arrive in this space: short chunks, so that the gate is soon free */
 	FI_PACE_GENTLE, /* a task waits for the disk: read no more than the chunk itself */
 };
 

@@ -12,8 +12,8 @@
 /* Chunks of one space before the next one gets its turn: some claims. */
 #define MAX_CHUNKS 64
 
-/* Politeness: a pause this long since the space's last fault is the drain's; without one it takes a
- * chunk this often. */
+/* A pause this long since the space's last fault is the drain's.  Without one it takes short chunks,
+ * and where CPUs are short it does so only this often. */
 #define PAUSE_NS      UINT64_C(1000000)
 #define POLITE_NAP_NS 200000
 
@@ -24,6 +24,9 @@
 
 #define RETRY_NS	20000
 #define SOLE_CPU_NAP_NS 200000
+
+/* How often a worker for which there is no CPU looks whether there is. */
+#define SHARED_CPU_NAP_NS 1000000
 
 /* A child that was forked while its parent owed shares none of those pages with it, so filling it
  * costs memory that the program never asked for, and most children are gone soon.  It is served on
@@ -99,14 +102,15 @@ static void demand_cpus(struct fi_engine *engine, cpu_set_t *ret)
 
 /* Where this drain worker may run. */
 struct room {
+	unsigned index; /* of the worker among all drain workers */
 	cpu_set_t everywhere, avoided;
-	bool none; /* nowhere beside demand */
+	bool none;   /* nowhere beside demand */
+	bool shared; /* a CPU of its own is not left for it */
 };
 
-static void room_init(struct room *room)
+static void room_init(struct room *room, unsigned index)
 {
-	CPU_ZERO(&room->avoided);
-	room->none = false;
+	*room = (struct room){ .index = index };
 	if (sched_getaffinity(0, sizeof(room->everywhere), &room->everywhere) < 0)
 		CPU_ZERO(&room->everywhere);
 }
@@ -122,6 +126,7 @@ static void make_way(struct fi_engine *engine, struct room *room)
 	CPU_XOR(&left, &room->everywhere, &demand);
 	CPU_AND(&left, &left, &room->everywhere);
 	room->none = CPU_COUNT(&left) == 0;
+	room->shared = CPU_COUNT(&demand) > 0 && room->index >= (unsigned)CPU_COUNT(&left);
 	room->avoided = demand;
 	if (!room->none)
 		(void)sched_setaffinity(0, sizeof(left), &left);
@@ -136,25 +141,32 @@ static enum fi_pace keep_pace(const struct fi_space *space)
 		nap(GENTLE_NAP_NS);
 		return FI_PACE_GENTLE;
 	}
-	if (now < space->polite_until && now - space->last_fault < PAUSE_NS)
+	if (now - space->last_fault >= PAUSE_NS)
+		return FI_PACE_FULL;
+	if (now < space->polite_until)
 		nap(POLITE_NAP_NS);
-	return FI_PACE_FULL;
+	return FI_PACE_SHORT;
 }
 
 void *fi_drain_thread(void *arg)
 {
-	struct fi_engine *engine = arg;
+	struct fi_drain_worker *worker = arg;
+	struct fi_engine *engine = worker->engine;
 	struct fi_space *space;
 	struct room room;
 	size_t turn = 0;
 
-	room_init(&room);
+	room_init(&room, worker->index);
 	while ((space = wait_for_work(engine, &turn))) {
 		enum fi_step step = FI_STEP_MORE;
 		struct fi_claim claim = { 0 };
 
 		for (int i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
 			make_way(engine, &room);
+			/* Two drain workers on one CPU would take it from each other inside the
+			 * gate; the first goes on even where there is no room at all. */
+			if (room.shared && room.index > 0)
+				break;
 			if (room.none)
 				nap(SOLE_CPU_NAP_NS);
 			step = fi_drain_step(space, &claim, keep_pace(space));
@@ -163,6 +175,8 @@ void *fi_drain_thread(void *arg)
 			fi_demand_call(space);
 		else if (step != FI_STEP_MORE)
 			nap(RETRY_NS);
+		else if (room.shared && room.index > 0)
+			nap(SHARED_CPU_NAP_NS);
 		fi_space_put(space);
 	}
 	return NULL;

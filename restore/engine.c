@@ -195,7 +195,11 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 			fi_demand_worker_done(worker);
 	}
 	while (r == 0 && engine->nr_drain < nr) {
-		r = start(&engine->drain[engine->nr_drain], fi_drain_thread, engine);
+		struct fi_drain_worker *worker = &engine->drain[engine->nr_drain];
+
+		worker->engine = engine;
+		worker->index = engine->nr_drain;
+		r = start(&worker->thread, fi_drain_thread, worker);
 		if (r == 0)
 			engine->nr_drain++;
 	}
@@ -313,7 +317,7 @@ void fi_engine_free(struct fi_engine *engine)
 	if (engine->has_guard)
 		(void)pthread_join(engine->guard, NULL);
 	for (unsigned i = 0; i < engine->nr_drain; i++)
-		(void)pthread_join(engine->drain[i], NULL);
+		(void)pthread_join(engine->drain[i].thread, NULL);
 	for (unsigned i = 0; i < engine->nr_demand; i++) {
 		fi_demand_worker_ring(&engine->demand[i]);
 		(void)pthread_join(engine->demand[i].thread, NULL);

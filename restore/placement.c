@@ -22,8 +22,9 @@
 #define STREAK	 8
 #define PAUSE_NS 2000000
 
-/* Rounds between judgements; half of them must have ended in an involuntary switch. */
+/* Rounds between judgements; that many of them must have ended in an involuntary switch. */
 #define JUDGE_ROUNDS 32
+#define JUDGE_GOOD   10
 #define MAX_BAD	     4
 
 /* Absence after it was of no use. */
@@ -100,8 +101,10 @@ static int set_class(pid_t tid, int policy)
 }
 
 /* From the worker, or from the guard. */
-static void go_away(struct fi_placement *placement, uint64_t until)
+static void go_away(struct fi_placement *placement, uint64_t until, const char *why)
 {
+	fi_log(FI_LOG_DEBUG, "demand worker %d goes away from CPU %d: %s", (int)placement->tid,
+	       placement->cpu, why);
 	if (placement->away_until != UINT64_MAX)
 		placement->away_until = until;
 	(void)set_class(placement->tid, SCHED_OTHER);
@@ -118,11 +121,12 @@ static void come_near(struct fi_placement *placement, int cpu)
 		return;
 	CPU_ZERO(&there);
 	CPU_SET(cpu, &there);
+	fi_log(FI_LOG_DEBUG, "demand worker %d comes near on CPU %d", (int)placement->tid, cpu);
 	placement->cpu = cpu;
 	if (sched_setaffinity(0, sizeof(there), &there) < 0 || set_class(0, SCHED_IDLE) < 0)
-		go_away(placement, UINT64_MAX);
+		go_away(placement, UINT64_MAX, "not permitted");
 	else if (placement->cpu != cpu) /* the guard came between */
-		go_away(placement, placement->away_until);
+		go_away(placement, placement->away_until, "told to");
 	placement->checked = 0;
 	placement->switches = involuntary_switches();
 }
@@ -143,7 +147,7 @@ static void judge(struct fi_placement *placement, pid_t pid, uint64_t now)
 	long switches = involuntary_switches();
 	int cpu;
 
-	if (switches - placement->switches >= JUDGE_ROUNDS / 2) {
+	if (switches - placement->switches >= JUDGE_GOOD) {
 		placement->checked = 0;
 		placement->switches = switches;
 		placement->bad = 0;
@@ -151,7 +155,7 @@ static void judge(struct fi_placement *placement, pid_t pid, uint64_t now)
 	}
 	if (++placement->bad >= MAX_BAD) {
 		placement->bad = 0;
-		go_away(placement, now + USELESS_NS);
+		go_away(placement, now + USELESS_NS, "of no use");
 		return;
 	}
 	cpu = cpu_of(pid);
@@ -196,9 +200,9 @@ void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t n
 	/* A worker without progress is sent away whatever it says it is: it may have been stopped
 	 * halfway through coming near. */
 	if (waiting && placement->still >= STARVED_LOOKS)
-		go_away(placement, now + starved_ns(placement, now));
+		go_away(placement, now + starved_ns(placement, now), "starving");
 	else if (!waiting && placement->cpu >= 0 && placement->still >= IDLE_LOOKS)
-		go_away(placement, now);
+		go_away(placement, now, "idle");
 	else
 		return;
 	placement->still = 0;

@@ -36,10 +36,16 @@ struct fi_demand_worker {
 	struct fi_space_list called; /* spaces to look at, each with a user; under lock */
 };
 
+struct fi_drain_worker {
+	struct fi_engine *engine;
+	pthread_t thread;
+	unsigned index;
+};
+
 struct fi_engine {
 	struct fi_engine_watcher watcher;
 	struct fi_demand_worker demand[FI_MAX_WORKERS];
-	pthread_t drain[FI_MAX_WORKERS];
+	struct fi_drain_worker drain[FI_MAX_WORKERS];
 	pthread_t guard;
 	unsigned nr_demand, nr_drain;
 	bool has_guard;
@@ -75,7 +81,7 @@ void fi_demand_worker_done(struct fi_demand_worker *worker);
 /* Has the worker's thread see `stopping`. */
 void fi_demand_worker_ring(struct fi_demand_worker *worker);
 
-/* Thread bodies; the arguments are a demand worker, and the engine. */
+/* Thread bodies; the argument is the worker. */
 void *fi_demand_thread(void *arg);
 void *fi_drain_thread(void *arg);
 
