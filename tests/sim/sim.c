@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * usage: test-sim			 a fresh seed: FI_SIM_SCHEDULES schedules (default 20000), then
- *					 every planted fault
+ * usage: test-sim			 FI_SIM_SCHEDULES schedules (default 20000) from FI_SIM_SEED on
+ *					 (the same one each time unless it is said; fresh ones are
+ *					 `make check-sim`), then every planted fault
  *	  test-sim run SEED NR [PLANT]	 NR schedules from SEED on
  *	  test-sim replay SEED [PLANT]	 one of them, shrunk, with a trace
  *	  test-sim plants [SECONDS]	 each planted fault must be found in that time
@@ -833,10 +834,13 @@ static int run(uint64_t seed, long nr, int *n)
 	return 1;
 }
 
+#define FIRST_SEED UINT64_C(20261121000000000)
+
 int main(int argc, char **argv)
 {
 	const char *schedules = getenv("FI_SIM_SCHEDULES");
-	uint64_t seed = (uint64_t)time(NULL) * 10000000;
+	const char *seed_text = getenv("FI_SIM_SEED");
+	uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : FIRST_SEED;
 	int null = 2, n = 0, failed;
 
 	fi_log_init(null, FI_LOG_MSG);
