@@ -113,7 +113,7 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 		 * zeros. */
 		fi_space_log(child, FI_LOG_ERROR, "out of memory, its faults stay unanswered");
 		engine->watcher.ended(engine->watcher.arg, child);
-		fi_engine_note_failed(engine);
+		fi_engine_note_orphan(engine);
 	}
 }
 
@@ -124,7 +124,7 @@ static void on_stillborn(void *arg, struct fi_space *parent, int uffd)
 	(void)uffd; /* stays open: the child waits instead of reading zeros */
 	fi_space_log(parent, FI_LOG_ERROR,
 		     "out of memory for a forked child, its faults stay unanswered");
-	fi_engine_note_failed(worker->engine);
+	fi_engine_note_orphan(worker->engine);
 }
 
 static bool on_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)

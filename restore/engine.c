@@ -116,6 +116,14 @@ void fi_engine_note_failed(struct fi_engine *engine)
 	(void)pthread_mutex_unlock(&engine->lock);
 }
 
+void fi_engine_note_orphan(struct fi_engine *engine)
+{
+	(void)pthread_mutex_lock(&engine->lock);
+	engine->ended.nr_failed++;
+	engine->ended.nr_orphans++;
+	(void)pthread_mutex_unlock(&engine->lock);
+}
+
 /* A worker has something to do. */
 static bool waiting(struct fi_demand_worker *worker)
 {

@@ -32,6 +32,8 @@ struct fi_engine_totals {
 	uint64_t nr_owed;	  /* pages still owed by them */
 	uint64_t nr_forked;	  /* child spaces there were */
 	uint64_t nr_failed;	  /* spaces that could not be served */
+	uint64_t nr_orphans;	  /* children for whom there was no memory: nobody serves them, and
+				     their descriptors must stay open, so the process must not end */
 };
 
 int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **ret,

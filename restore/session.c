@@ -240,7 +240,8 @@ static bool over(struct session *session)
 	if (session->phase != RUNNING && session->phase != FAILED)
 		return false;
 	fi_engine_totals(session->engine, &totals);
-	return totals.nr_live == 0;
+	/* An orphan's descriptor would be closed with the process (law 1): then there is no end. */
+	return totals.nr_live == 0 && totals.nr_orphans == 0;
 }
 
 static void dispatch(struct session *session, int fd)

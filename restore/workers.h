@@ -88,7 +88,8 @@ void *fi_drain_thread(void *arg);
 /* A space has ended: its counters join the sums, the session is told. */
 void fi_engine_ended(struct fi_engine *engine, struct fi_space *space);
 
-/* A space, or a child that has none, could not be served. */
+/* A space could not be served; or a child that has none. */
 void fi_engine_note_failed(struct fi_engine *engine);
+void fi_engine_note_orphan(struct fi_engine *engine);
 
 #endif

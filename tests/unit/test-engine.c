@@ -530,6 +530,18 @@ static void a_descriptor_that_cannot_be_watched_is_refused(void **state)
 	assert_int_equal(totals().nr_live, 1);
 }
 
+/* Its descriptor must stay open for ever, so the session must not end. */
+static void a_child_that_cannot_be_watched_is_an_orphan(void **state)
+{
+	struct fi_space *space = add();
+
+	fake_push(space->uffd, fake_fork(4095));
+	wait_until(totals().nr_orphans == 1);
+	assert_int_equal(totals().nr_failed, 1);
+	assert_int_equal(totals().nr_forked, 0);
+	assert_int_equal(fake_nr(FAKE_CLOSE), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -552,6 +564,7 @@ int main(void)
 		TEST(a_failed_restore_kills_every_task),
 		TEST(a_failed_space_is_counted_once),
 		TEST(a_descriptor_that_cannot_be_watched_is_refused),
+		TEST(a_child_that_cannot_be_watched_is_an_orphan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
