@@ -90,6 +90,9 @@ int fi_uffd_copy(int fd, uint64_t dst, const void *src, uint64_t len, uint64_t *
 	int64_t bytes = 0;
 	int r;
 
+	*done = 0;
+	if (fd < 0)
+		return -EBADF; /* closed meanwhile: planted faults only */
 	door.copying[fd]++;
 	door.yield("before copy");
 	r = m_copy(door.m, fd, dst, src, M_PAGE, len, 0, &bytes);
@@ -101,6 +104,9 @@ int fi_uffd_zero(int fd, uint64_t dst, uint64_t len, uint64_t *done)
 	int64_t bytes = 0;
 	int r;
 
+	*done = 0;
+	if (fd < 0)
+		return -EBADF;
 	door.copying[fd]++;
 	door.yield("before zero");
 	r = m_zeropage(door.m, fd, dst, len, 0, &bytes);
@@ -116,6 +122,9 @@ int fi_uffd_poison(int fd, uint64_t dst, uint64_t len, uint64_t *done)
 	int64_t bytes = 0;
 	int r;
 
+	*done = 0;
+	if (fd < 0)
+		return -EBADF;
 	door.copying[fd]++;
 	door.yield("before poison");
 	r = m_poison(door.m, fd, dst, len, 0, &bytes);

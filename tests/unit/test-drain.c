@@ -257,11 +257,11 @@ static void displaced_pages_are_not_drained(void **state)
 
 static void *drainer(void *arg)
 {
-	struct fi_claim claim = { 0 };
+	struct fi_claim own = { 0 };
 	uint64_t *sum = arg;
 	enum fi_step step;
 
-	while ((step = fi_drain_step(space, &claim, FI_PACE_FULL)) != FI_STEP_IDLE) {
+	while ((step = fi_drain_step(space, &own, FI_PACE_FULL)) != FI_STEP_IDLE) {
 		assert_true(step == FI_STEP_MORE || step == FI_STEP_RETRY);
 		*sum += step == FI_STEP_MORE;
 	}

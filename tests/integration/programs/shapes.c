@@ -145,6 +145,9 @@ static void prepare_stack(void)
 	REQUIRE(mmap(down - DOWN_PAGES * PAGE, DOWN_PAGES * PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, -1,
 		     0) != MAP_FAILED);
+	/* Nobody else may settle where it is going to grow. */
+	REQUIRE(mmap(mem, 512 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		     0) != MAP_FAILED);
 	for (size_t nr = 1; nr <= DOWN_PAGES; nr++)
 		fill_page(down - nr * PAGE, 97, nr);
 	area = make_area(8 * MIB, 98);
@@ -157,6 +160,7 @@ static void run_stack(void)
 	check_area(&area);
 	for (size_t nr = DOWN_PAGES; nr > 0; nr--)
 		check_page(down - nr * PAGE, 97, nr);
+	REQUIRE(munmap(down - (DOWN_PAGES + 512) * PAGE, 512 * PAGE) == 0);
 	for (size_t nr = DOWN_PAGES + 1; nr <= DOWN_PAGES + 100; nr++) {
 		check_zero(down - nr * PAGE, 1);
 		fill_page(down - nr * PAGE, 97, nr);
