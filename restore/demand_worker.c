@@ -133,6 +133,12 @@ static bool on_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t
 	return parent->pid && fi_smaps_wipes(parent->pid, addr, end, ret);
 }
 
+static bool on_alone(void *arg, struct fi_space *space)
+{
+	(void)arg;
+	return space->pid && fi_smaps_alone(space->pid);
+}
+
 /* Whether a space has come to its end, or must be looked at again soon. */
 static void conclude(struct fi_demand_worker *worker, struct fi_space *space, enum fi_step step)
 {
@@ -177,7 +183,7 @@ static uint64_t load(const _Atomic uint64_t *counter)
 /* One step, and what it means for where and when the others run. */
 static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
 {
-	const struct fi_birth birth = { on_born, on_stillborn, on_wipes, worker };
+	const struct fi_birth birth = { on_born, on_stillborn, on_wipes, on_alone, worker };
 	uint64_t faults = load(&space->count.faults), stalled = load(&space->count.stalled);
 	enum fi_step step;
 

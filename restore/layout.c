@@ -148,6 +148,18 @@ int fi_layout_cut(struct fi_layout *layout, uint64_t start, uint64_t end, struct
 	return 0;
 }
 
+int fi_layout_land(struct fi_layout *layout, size_t i, enum fi_landing landing)
+{
+	int r;
+
+	if (layout->shared->at[i].landing == landing)
+		return 0;
+	r = own(layout, 0);
+	if (r == 0)
+		layout->shared->at[i].landing = landing;
+	return r;
+}
+
 void fi_layout_share(const struct fi_layout *layout, struct fi_layout *copy)
 {
 	copy->shared = layout->shared;

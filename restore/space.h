@@ -73,6 +73,7 @@ struct fi_space {
 	struct fi_gate gate;
 	struct fi_layout layout;
 	struct fi_layout displaced; /* see events.c */
+	bool landed;		    /* a segment's landing may be other than OLD */
 	struct fi_trailing *trailing; /* see events.c */
 	size_t nr_trailing, room_trailing;
 
@@ -148,6 +149,9 @@ int fi_space_drop(struct fi_space *space, const struct fi_layout *layout, uint64
 /* Asks, without changing anything, whether an event waits to be read (as far as this space's
  * copies are concerned).  -EAGAIN: yes; 0: no; -ESRCH: the space is gone. */
 int fi_space_probe(struct fi_space *space);
+
+/* The same, and -ENOENT: no, and nothing watched is at @addr.  Reader only. */
+int fi_space_probe_at(struct fi_space *space, uint64_t addr);
 
 /* The end of a space that owes nothing or is gone: every range is unregistered, the descriptor
  * closed, the gate shut for good.  Reader only. */
