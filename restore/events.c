@@ -229,6 +229,61 @@ static int on_remap(struct fi_space *space, uint64_t from, uint64_t to, uint64_t
 	return r;
 }
 
+/* Takes those pages of a disputed segment out of the layout that the kernel has nowhere.  False in
+ * *@told: new events wait, so it is still disputed. */
+static int ask(struct fi_space *space, const struct fi_segment *disputed, bool *told)
+{
+	int r = 0;
+
+	*told = true;
+	for (uint64_t addr = disputed->start; r == 0 && addr < disputed->end;
+	     addr += FI_PAGE_SIZE) {
+		struct fi_layout gone = FI_LAYOUT_EMPTY;
+		int answer = fi_space_probe_at(space, addr);
+
+		if (answer == -EAGAIN || answer == -ESRCH) {
+			*told = false;
+			return 0;
+		}
+		if (answer != -ENOENT)
+			continue;
+		r = fi_layout_cut(&space->layout, addr, addr + FI_PAGE_SIZE, &gone);
+		if (r == 0)
+			r = fi_space_drop(space, &gone, addr, addr + FI_PAGE_SIZE);
+		fi_layout_clear(&gone);
+	}
+	return r;
+}
+
+/* No UNMAP of before will come any more. */
+static int settle_landed(struct fi_space *space)
+{
+	bool all_told = true;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < fi_layout_count(&space->layout); i++)
+		if (fi_layout_segment(&space->layout, i)->landing == FI_LANDING_NEW)
+			r = fi_layout_land(&space->layout, i, FI_LANDING_OLD);
+
+	for (size_t i = 0; r == 0 && i < fi_layout_count(&space->layout);) {
+		struct fi_segment segment = *fi_layout_segment(&space->layout, i);
+		bool told = true;
+
+		if (segment.landing != FI_LANDING_OLD)
+			r = ask(space, &segment, &told);
+		all_told = all_told && told;
+		for (i = fi_layout_lower_bound(&space->layout, segment.start);
+		     r == 0 && i < fi_layout_count(&space->layout) &&
+		     fi_layout_segment(&space->layout, i)->start < segment.end;
+		     i++)
+			if (told)
+				r = fi_layout_land(&space->layout, i, FI_LANDING_OLD);
+	}
+	if (r == 0)
+		space->landed = !all_told;
+	return r;
+}
+
 /* What the child sees as zeros although its parent does not.  The dump says which memory was to be
  * wiped then; no event tells of a later MADV_KEEPONFORK, so where such memory is still owed the
  * question is asked anew. */
@@ -268,6 +323,9 @@ static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birt
 	r = fi_space_fork(space, uffd, &child);
 	if (r == 0) {
 		r = wipe(space, child, birth);
+		/* The child's descriptor brings nothing of before the fork, and says what it has. */
+		if (r == 0 && child->landed)
+			r = settle_landed(child);
 		if (r < 0) {
 			child->uffd = -EBADF;
 			fi_space_put(child);
@@ -318,60 +376,6 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const str
 bool fi_events_unsettled(const struct fi_space *space)
 {
 	return fi_layout_count(&space->displaced) || space->landed || space->nr_trailing;
-}
-
-/* Takes those pages of a disputed segment out of the layout that the kernel has nowhere.  False in
- * *@told: new events wait, so it is still disputed. */
-static int ask(struct fi_space *space, const struct fi_segment *disputed, bool *told)
-{
-	int r = 0;
-
-	*told = true;
-	for (uint64_t addr = disputed->start; r == 0 && addr < disputed->end;
-	     addr += FI_PAGE_SIZE) {
-		struct fi_layout gone = FI_LAYOUT_EMPTY;
-		int answer = fi_space_probe_at(space, addr);
-
-		if (answer == -EAGAIN || answer == -ESRCH) {
-			*told = false;
-			return 0;
-		}
-		if (answer != -ENOENT)
-			continue;
-		r = fi_layout_cut(&space->layout, addr, addr + FI_PAGE_SIZE, &gone);
-		if (r == 0)
-			r = fi_space_drop(space, &gone, addr, addr + FI_PAGE_SIZE);
-		fi_layout_clear(&gone);
-	}
-	return r;
-}
-
-static int settle_landed(struct fi_space *space)
-{
-	bool all_told = true;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < fi_layout_count(&space->layout); i++)
-		if (fi_layout_segment(&space->layout, i)->landing == FI_LANDING_NEW)
-			r = fi_layout_land(&space->layout, i, FI_LANDING_OLD);
-
-	for (size_t i = 0; r == 0 && i < fi_layout_count(&space->layout);) {
-		struct fi_segment segment = *fi_layout_segment(&space->layout, i);
-		bool told = true;
-
-		if (segment.landing != FI_LANDING_OLD)
-			r = ask(space, &segment, &told);
-		all_told = all_told && told;
-		for (i = fi_layout_lower_bound(&space->layout, segment.start);
-		     r == 0 && i < fi_layout_count(&space->layout) &&
-		     fi_layout_segment(&space->layout, i)->start < segment.end;
-		     i++)
-			if (told)
-				r = fi_layout_land(&space->layout, i, FI_LANDING_OLD);
-	}
-	if (r == 0)
-		space->landed = !all_told;
-	return r;
 }
 
 int fi_events_settled(struct fi_space *space)

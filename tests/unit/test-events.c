@@ -228,6 +228,37 @@ static void what_has_landed_and_is_gone_is_dropped(void **state)
 	toy_free(toy);
 }
 
+/* A child that is born meanwhile: what it has is asked of its own userfaultfd, at once, and what it
+ * does itself is not of before. */
+static void a_child_knows_what_has_landed(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	for (int gone = 0; gone < 2; gone++) {
+		uint64_t to = BASE + (100 + 100 * (uint64_t)gone) * PAGE;
+		int uffd = fake_uffd_new();
+
+		apply(space, fake_remap(BASE + 8 * (uint64_t)gone * PAGE, to, 8 * PAGE));
+		apply(space, fake_unmap(to, to + 4 * PAGE));
+		fake_always(uffd, FAKE_PROBE, gone ? -ENOENT : 0);
+		apply(space, fake_fork(uffd));
+		assert_false(fi_events_unsettled(last_child));
+		assert_true(fi_events_unsettled(space));
+		assert_int_equal(fi_space_nr_owed(space), 16);
+		for (uint64_t page = 0; page < 8; page++)
+			assert_int_equal(owed_at(toy, last_child, to + page * PAGE),
+					 gone && page < 4 ? 0 : BASE + (8 * (uint64_t)gone + page) * PAGE);
+		apply(last_child, fake_unmap(to + 4 * PAGE, to + 8 * PAGE));
+		assert_int_equal(owed_at(toy, last_child, to + 5 * PAGE), 0);
+		fi_space_put(last_child);
+		assert_int_equal(fi_events_settled(space), 0);
+		assert_int_equal(fi_space_nr_owed(space), 16);
+	}
+	fi_space_put(space);
+	toy_free(toy);
+}
+
 /* One ENOENT may be a change whose event is still to come; the second probe says so. */
 static void what_cannot_be_told_yet_stays_disputed(void **state)
 {
@@ -1059,6 +1090,7 @@ int main(void)
 		cmocka_unit_test_setup(remap_that_comes_late_means_the_old_content, reset),
 		cmocka_unit_test_setup(unmap_that_comes_late_spares_what_has_landed, reset),
 		cmocka_unit_test_setup(what_has_landed_and_is_gone_is_dropped, reset),
+		cmocka_unit_test_setup(a_child_knows_what_has_landed, reset),
 		cmocka_unit_test_setup(what_cannot_be_told_yet_stays_disputed, reset),
 		cmocka_unit_test_setup(a_move_onto_what_is_disputed_drops_it, reset),
 		cmocka_unit_test_setup(a_single_thread_is_taken_at_its_word, reset),
