@@ -24,10 +24,17 @@
  * notes that such an UNMAP trails behind it, and the first UNMAP of exactly that range excuses what
  * has landed there: the kernel is asked as well, but until then it has not gone.
  *
+ * Left.  A fork's event, too, may come after that of another thread's later UNMAP; and when there is
+ * no descriptor for the child, the kernel puts it behind the others.  So what an UNMAP takes out is
+ * still owed until the space is settled, for children: which of it they have their own userfaultfd
+ * tells.
+ *
  * What remains: if a program with several threads moves memory, unmaps it there, and has another
  * mapping grow over the hole (of which no event tells), all before one probe has found nothing
  * pending, then the pages that grew are watched, and get the bytes of what was unmapped.  A program
- * with one thread cannot: its events come in order, so what it moves is not asked about.  And a REMAP
+ * with one thread cannot: its events come in order, so what it moves is not asked about.  The same
+ * goes for memory that was unmapped and grown over in that time, and then forked: the child gets it.
+ * A FORK that comes before the REMAP of an earlier move has the memory where it was.  And a REMAP
  * of memory that nothing of the image was in, read after another thread's REMAP to that place, is
  * taken to move on what has just come.
  */
@@ -120,7 +127,36 @@ static int put_back(struct fi_space *space, struct fi_layout *gone, enum fi_land
 	return r;
 }
 
-static int on_unmap(struct fi_space *space, uint64_t start, uint64_t end)
+/* What was left in [start, end) is nobody's any more. */
+static int forget_left(struct fi_space *space, uint64_t start, uint64_t end)
+{
+	struct fi_layout old = FI_LAYOUT_EMPTY;
+	int r = fi_layout_cut(&space->left, start, end, &old);
+
+	if (r == 0)
+		r = fi_space_drop(space, &old, start, end);
+	fi_layout_clear(&old);
+	return r;
+}
+
+/* What an UNMAP has taken out is kept until nobody can have forked before. */
+static int leave(struct fi_space *space, const struct fi_layout *gone)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < fi_layout_count(gone); i++) {
+		struct fi_segment segment = *fi_layout_segment(gone, i);
+
+		r = forget_left(space, segment.start, segment.end);
+		segment.landing = FI_LANDING_OLD;
+		if (r == 0)
+			r = fi_layout_add(&space->left, &segment);
+	}
+	return r;
+}
+
+static int on_unmap(struct fi_space *space, uint64_t start, uint64_t end,
+		    const struct fi_birth *birth)
 {
 	struct fi_layout gone = FI_LAYOUT_EMPTY;
 	bool trailing = spend_trailing(space, start, end);
@@ -132,8 +168,9 @@ static int on_unmap(struct fi_space *space, uint64_t start, uint64_t end)
 		r = take(space, start, end, &gone);
 	if (r == 0 && space->landed)
 		r = put_back(space, &gone, trailing ? FI_LANDING_EXCUSED : FI_LANDING_DISPUTED);
-	if (r == 0)
-		r = fi_space_drop(space, &gone, start, end);
+	if (r == 0 && fi_layout_count(&gone))
+		r = birth->alone(birth->arg, space) ? fi_space_drop(space, &gone, start, end)
+						    : leave(space, &gone);
 	fi_layout_clear(&gone);
 	return r;
 }
@@ -211,6 +248,8 @@ static int on_remap(struct fi_space *space, uint64_t from, uint64_t to, uint64_t
 	int r;
 
 	r = take(space, from, from + len, &moving);
+	if (r == 0)
+		r = forget_left(space, to, to + len);
 	if (r == 0)
 		r = displace(space, to, to + len);
 	if (r == 0 && !alone)
@@ -313,6 +352,44 @@ static int wipe(struct fi_space *parent, struct fi_space *child, const struct fi
 	return r;
 }
 
+/* Whether the child has what its parent has left at @addr.  If that cannot be told any more, because
+ * it has gone on, it had it. */
+static bool has(struct fi_space *child, uint64_t addr)
+{
+	size_t at = fi_layout_lower_bound(&child->layout, addr);
+
+	if (at < fi_layout_count(&child->layout) &&
+	    fi_layout_segment(&child->layout, at)->start <= addr)
+		return false; /* something else has come there */
+	return fi_space_probe_at(child, addr) != -ENOENT;
+}
+
+/* Gives the child what it has of what its parent has left since the fork. */
+static int give_back(struct fi_space *child, const struct fi_layout *left)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < fi_layout_count(left); i++) {
+		const struct fi_segment *segment = fi_layout_segment(left, i);
+		uint64_t addr = segment->start, end;
+
+		for (; r == 0 && addr < segment->end; addr = end) {
+			struct fi_segment part = *segment;
+			bool given = has(child, addr);
+
+			for (end = addr + FI_PAGE_SIZE;
+			     end < segment->end && has(child, end) == given;)
+				end += FI_PAGE_SIZE;
+			part.start = addr;
+			part.end = end;
+			part.origin += addr - segment->start;
+			r = given ? fi_layout_add(&child->layout, &part)
+				  : fi_space_drop(child, left, addr, end);
+		}
+	}
+	return r;
+}
+
 static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birth)
 {
 	struct fi_space *child;
@@ -322,7 +399,9 @@ static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birt
 		     fi_space_nr_owed(space));
 	r = fi_space_fork(space, uffd, &child);
 	if (r == 0) {
-		r = wipe(space, child, birth);
+		r = give_back(child, &space->left);
+		if (r == 0)
+			r = wipe(space, child, birth);
 		/* The child's descriptor brings nothing of before the fork, and says what it has. */
 		if (r == 0 && child->landed)
 			r = settle_landed(child);
@@ -364,7 +443,7 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const str
 		bump(&space->count.unmaps);
 		fi_space_log(space, FI_LOG_DEBUG, "unmap %" PRIx64 "-%" PRIx64,
 			     (uint64_t)msg->arg.remove.start, (uint64_t)msg->arg.remove.end);
-		return on_unmap(space, msg->arg.remove.start, msg->arg.remove.end);
+		return on_unmap(space, msg->arg.remove.start, msg->arg.remove.end, birth);
 	default:
 		/* We asked for no others. */
 		fi_space_log(space, FI_LOG_WARN, "unknown userfaultfd event %#x, ignoring",
@@ -375,14 +454,17 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const str
 
 bool fi_events_unsettled(const struct fi_space *space)
 {
-	return fi_layout_count(&space->displaced) || space->landed || space->nr_trailing;
+	return fi_layout_count(&space->displaced) || fi_layout_count(&space->left) || space->landed || space->nr_trailing;
 }
 
 int fi_events_settled(struct fi_space *space)
 {
 	int r = fi_space_drop(space, &space->displaced, 0, UINT64_MAX);
 
+	if (r == 0)
+		r = fi_space_drop(space, &space->left, 0, UINT64_MAX);
 	fi_layout_clear(&space->displaced);
+	fi_layout_clear(&space->left);
 	space->nr_trailing = 0;
 	return r == 0 && space->landed ? settle_landed(space) : r;
 }

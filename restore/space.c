@@ -120,6 +120,7 @@ void fi_space_put(struct fi_space *space)
 	fi_close(&pidfd);
 	fi_layout_clear(&space->layout);
 	fi_layout_clear(&space->displaced);
+	fi_layout_clear(&space->left);
 	fi_owed_free(&space->owed);
 	(void)pthread_mutex_destroy(&space->owed_lock);
 	(void)pthread_mutex_destroy(&space->drain_lock);

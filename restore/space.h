@@ -10,11 +10,11 @@
  *
  * Who may do what:
  *   reader   the one thread that reads the space's events (its demand worker).  It alone changes
- *            layout, displaced, trailing and parked, and it alone retires the space.
+ *            layout, displaced, left, trailing and parked, and it alone retires the space.
  *   copiers  drain workers, inside the gate: they look at the layout and clear owed pages.
  *
  * Invariants (a page is a lazy rank of the image's pagemap):
- *   - An owed page is in exactly one segment of layout or displaced, and the kernel has nothing at
+ *   - An owed page is in exactly one segment of layout, displaced or left, and the kernel has nothing at
  *     its address, unless somebody else put it there (then a copy says EEXIST).
  *   - A page that is not owed has been given, or the task asked for zeros: a fault on it is
  *     answered with zeros.
@@ -73,6 +73,7 @@ struct fi_space {
 	struct fi_gate gate;
 	struct fi_layout layout;
 	struct fi_layout displaced; /* see events.c */
+	struct fi_layout left;	    /* see events.c */
 	bool landed;		    /* a segment's landing may be other than OLD */
 	struct fi_trailing *trailing; /* see events.c */
 	size_t nr_trailing, room_trailing;

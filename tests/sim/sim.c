@@ -401,18 +401,17 @@ static bool races(int thread, const struct m_call *call)
 {
 	bool fork = is_under_way(thread, M_OP_FORK), move = is_under_way(thread, M_OP_MREMAP);
 	uint64_t end = call->addr + call->len;
-	bool unmap = is_under_way(thread, M_OP_MUNMAP) || is_under_way(thread, M_OP_MMAP);
 
 	switch (call->op) {
 	case M_OP_FORK:
-		return move || unmap;
+		return move;
 	case M_OP_MREMAP:
 		return fork || move || is_under_way(thread, M_OP_MADVISE) ||
 		       is_under_way_at(thread, M_OP_MUNMAP, call->addr, end) ||
 		       is_under_way_at(thread, M_OP_MMAP, call->addr, end);
 	case M_OP_MUNMAP:
 	case M_OP_MMAP:
-		return fork || is_under_way_at(thread, M_OP_MREMAP, call->addr, end);
+		return is_under_way_at(thread, M_OP_MREMAP, call->addr, end);
 	case M_OP_MADVISE:
 		return move;
 	default:

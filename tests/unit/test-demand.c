@@ -47,11 +47,9 @@ static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *e
 	return true;
 }
 
-static bool single; /* the process has one thread */
-
 static bool alone(void *arg, struct fi_space *space)
 {
-	return single;
+	return true;
 }
 
 static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .wipes = wipes, .alone = alone };

@@ -49,7 +49,7 @@ static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *e
 	return true;
 }
 
-static bool single; /* the process has one thread */
+static bool single = true; /* the process has one thread */
 
 static bool alone(void *arg, struct fi_space *space)
 {
@@ -88,7 +88,7 @@ static int reset(void **state)
 	nr_stillborn = 0;
 	wiping_known = true;
 	kept_until = 0;
-	single = false;
+	single = true;
 	return 0;
 }
 
@@ -136,12 +136,14 @@ static void unmap_that_comes_late_means_the_old_content(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE)); /* B */
 	assert_int_equal(fi_layout_count(&space->displaced), 1);
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
 	apply(space, fake_unmap(BASE + 8 * PAGE, BASE + 12 * PAGE)); /* A */
 	assert_int_equal(fi_layout_count(&space->displaced), 0);
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
+	assert_int_equal(fi_events_settled(space), 0);
 	assert_int_equal(fi_space_nr_owed(space), 12);
 	fi_space_put(space);
 	toy_free(toy);
@@ -153,6 +155,7 @@ static void remap_that_comes_late_means_the_old_content(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));		/* B */
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE + 100 * PAGE, 4 * PAGE)); /* A */
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
@@ -178,6 +181,7 @@ static void unmap_that_comes_late_spares_what_has_landed(void **state)
 		struct toy *toy = toy_simple(BASE, 16);
 		struct fi_space *space = space_of(toy);
 
+		single = false;
 		apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE)); /* B */
 		if (late)
 			apply(space, fake_unmap(BASE, BASE + 4 * PAGE)); /* B's second message */
@@ -192,7 +196,8 @@ static void unmap_that_comes_late_spares_what_has_landed(void **state)
 					 BASE + page * PAGE);
 		assert_int_equal(fi_space_nr_owed(space), 16);
 
-		/* Settled: now it means what it says, at once. */
+		/* Settled: now it means what it says. */
+		single = true;
 		apply(space, fake_unmap(BASE + 100 * PAGE, BASE + 104 * PAGE));
 		assert_int_equal(fi_space_nr_owed(space), 12);
 		fi_space_put(space);
@@ -211,6 +216,7 @@ static void what_has_landed_and_is_gone_is_dropped(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE));
 	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
 	apply(space, fake_unmap(BASE + 101 * PAGE, BASE + 104 * PAGE));
@@ -235,6 +241,7 @@ static void a_child_knows_what_has_landed(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	for (int gone = 0; gone < 2; gone++) {
 		uint64_t to = BASE + (100 + 100 * (uint64_t)gone) * PAGE;
 		int uffd = fake_uffd_new();
@@ -265,6 +272,7 @@ static void what_cannot_be_told_yet_stays_disputed(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE));
 	apply(space, fake_unmap(BASE + 100 * PAGE, BASE + 104 * PAGE));
 	fake_script(space->uffd, FAKE_PROBE, -ENOENT, 0);
@@ -287,6 +295,7 @@ static void a_move_onto_what_is_disputed_drops_it(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	for (uint64_t i = 0; i < 4; i++) {
 		apply(space, fake_remap(BASE + 4 * i * PAGE, BASE + 100 * PAGE, 4 * PAGE));
 		apply(space, fake_unmap(BASE + 4 * i * PAGE, BASE + 4 * (i + 1) * PAGE));
@@ -312,7 +321,6 @@ static void a_single_thread_is_taken_at_its_word(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
-	single = true;
 	apply(space, fake_remap(BASE, BASE + 16 * PAGE, 4 * PAGE));
 	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
 	apply(space, fake_unmap(BASE + 16 * PAGE, BASE + 20 * PAGE));
@@ -330,6 +338,7 @@ static void unmap_behind_a_remap_spares_what_came_since(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE)); /* A */
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE, 4 * PAGE));   /* B, to where A came from */
 	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));	     /* A's second message */
@@ -346,7 +355,8 @@ static void unmap_behind_a_remap_spares_what_came_since(void **state)
 	assert_int_equal(owed_at(toy, space, BASE), 0);
 	assert_int_equal(fi_space_nr_owed(space), 14);
 	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
-	assert_int_equal(owed_at(toy, space, BASE), 0);
+	assert_int_equal(owed_at(toy, space, BASE + 2 * PAGE), 0);
+	assert_int_equal(fi_events_settled(space), 0);
 	assert_int_equal(fi_space_nr_owed(space), 12);
 	fi_space_put(space);
 	toy_free(toy);
@@ -358,6 +368,7 @@ static void a_remap_without_unmap_excuses_none(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE));
 	assert_int_equal(fi_events_settled(space), 0);
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE, 4 * PAGE));
@@ -365,6 +376,7 @@ static void a_remap_without_unmap_excuses_none(void **state)
 	assert_int_equal(fi_events_settled(space), 0);
 	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
 	assert_int_equal(owed_at(toy, space, BASE), 0);
+	assert_int_equal(fi_events_settled(space), 0);
 	assert_int_equal(fi_space_nr_owed(space), 12);
 	fi_space_put(space);
 	toy_free(toy);
@@ -375,6 +387,7 @@ static void displaced_content_that_nobody_asks_for_is_dropped(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));
 	assert_int_equal(fi_space_nr_owed(space), 16);
 	assert_int_equal(fi_events_settled(space), 0);
@@ -393,6 +406,7 @@ static void displaced_twice_is_not_guessed_at(void **state)
 	struct fi_space *space = space_of(toy);
 	struct uffd_msg msg = fake_remap(BASE + 4 * PAGE, BASE + 9 * PAGE, 2 * PAGE);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));
 	assert_int_equal(fi_event_apply(space, &msg, &birth), -ENOTRECOVERABLE);
 	fi_space_put(space);
@@ -428,7 +442,6 @@ static void more_than_two_and_four_gib_at_once(void **state)
 {
 	static const uint64_t sizes[] = { 5 * GIB / 2, 4 * GIB + PAGE, 9 * GIB };
 
-	single = true;
 	for (size_t i = 0; i < 3; i++) {
 		struct toy *toy = toy_simple(BASE, (sizes[i] + 2 * GIB) / PAGE);
 		struct fi_space *space = space_of(toy);
@@ -457,7 +470,6 @@ static void at_the_end_of_user_memory(void **state)
 	struct fi_space *space = space_of(toy);
 	struct fi_extent extent;
 
-	single = true;
 	extent = fi_space_look(space, top - 2 * PAGE, 64 * PAGE);
 	assert_int_equal(extent.len, 2 * PAGE);
 	apply(space, fake_unmap(top - 8 * PAGE, top - 4 * PAGE));
@@ -482,7 +494,6 @@ static void fork_clones_what_is_there_now(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy), *child, *grandchild;
 
-	single = true;
 	space->id = 3;
 	apply(space, fake_unmap(BASE, BASE + PAGE));
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE + 100 * PAGE, 2 * PAGE));
@@ -513,6 +524,63 @@ static void fork_clones_what_is_there_now(void **state)
 	fi_space_put(child);
 	assert_int_equal(owed_at(toy, grandchild, BASE + 200 * PAGE), BASE + 4 * PAGE);
 	fi_space_put(grandchild);
+	toy_free(toy);
+}
+
+static int gone_but_for_two_pages(int fd, uint64_t addr)
+{
+	return addr == BASE + 2 * PAGE || addr == BASE + 3 * PAGE ? 0 : -ENOENT;
+}
+
+/* Thread A forks, thread B unmaps; B's event is read first, or A's is put back behind it. */
+static void a_fork_that_comes_late_has_what_the_child_has(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	apply(space, fake_unmap(BASE, BASE + 6 * PAGE));
+	assert_true(fi_events_unsettled(space));
+	assert_int_equal(owed_at(toy, space, BASE + 2 * PAGE), 0);
+	fake_probe = gone_but_for_two_pages;
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_false(fi_events_unsettled(last_child));
+	for (uint64_t page = 0; page < 16; page++)
+		assert_int_equal(owed_at(toy, last_child, BASE + page * PAGE),
+				 page == 2 || page == 3 || page >= 6 ? BASE + page * PAGE : 0);
+	assert_int_equal(fi_space_nr_owed(last_child), 12);
+	assert_int_equal(fi_layout_count(&last_child->layout), 2);
+	fi_space_put(last_child);
+
+	/* Nobody forks from before any more. */
+	assert_int_equal(fi_events_settled(space), 0);
+	assert_int_equal(fi_space_nr_owed(space), 10);
+	fake_probe = NULL;
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_int_equal(fi_space_nr_owed(last_child), 10);
+	assert_int_equal(owed_at(toy, last_child, BASE + 2 * PAGE), 0);
+	fi_space_put(last_child);
+	fi_space_put(space);
+	toy_free(toy);
+}
+
+/* What was unmapped and moved onto is not a child's. */
+static void what_is_moved_onto_is_not_left(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
+	apply(space, fake_remap(BASE + 1000 * PAGE, BASE + 2 * PAGE, PAGE)); /* nothing of ours */
+	apply(space, fake_remap(BASE + 8 * PAGE, BASE + 3 * PAGE, PAGE));
+	assert_int_equal(fi_space_nr_owed(space), 14);
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_int_equal(owed_at(toy, last_child, BASE + PAGE), BASE + PAGE);
+	assert_int_equal(owed_at(toy, last_child, BASE + 2 * PAGE), 0);
+	assert_int_equal(owed_at(toy, last_child, BASE + 3 * PAGE), BASE + 8 * PAGE);
+	fi_space_put(last_child);
+	fi_space_put(space);
 	toy_free(toy);
 }
 
@@ -771,7 +839,8 @@ static void check_invariant(struct world *w)
 		if (rank_of[origin] >= 0 &&
 		    fi_owed_test(&w->space->owed, (uint64_t)rank_of[origin]))
 			assert_int_equal(places_of(&w->space->layout, addr_of(origin)) +
-						 places_of(&w->space->displaced, addr_of(origin)),
+						 places_of(&w->space->displaced, addr_of(origin)) +
+						 places_of(&w->space->left, addr_of(origin)),
 					 1);
 }
 
@@ -1075,6 +1144,7 @@ static void random_programs_are_followed(void **state)
 {
 	uint64_t rnd = toy_seed("events");
 
+	single = false;
 	make_arena();
 	for (int i = 0; i < SEQUENCES; i++)
 		sequence(&rnd);
@@ -1102,6 +1172,8 @@ int main(void)
 		cmocka_unit_test_setup(more_than_two_and_four_gib_at_once, reset),
 		cmocka_unit_test_setup(at_the_end_of_user_memory, reset),
 		cmocka_unit_test_setup(fork_clones_what_is_there_now, reset),
+		cmocka_unit_test_setup(a_fork_that_comes_late_has_what_the_child_has, reset),
+		cmocka_unit_test_setup(what_is_moved_onto_is_not_left, reset),
 		cmocka_unit_test_setup(wipe_on_fork_is_zeros_for_the_child_only, reset),
 		cmocka_unit_test_setup(what_is_wiped_is_asked_anew, reset),
 		cmocka_unit_test_setup(fork_without_memory_is_stillborn, reset),

@@ -372,6 +372,41 @@ static void unmaps_where_others_land(void)
 	(void)close(other);
 }
 
+static void *fork_and_read(void *arg)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0)
+		_exit(are_pages(BASE + 40 * PAGE, 40, 4) ? 0 : 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	return arg;
+}
+
+/* A fork, and a munmap right after it.  The fork tells another userfaultfd first, and sleeps until we
+ * read that; so its FORK comes when the UNMAP was read.  The child has the memory. */
+static void unmaps_after_a_fork(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_EVENT_FORK };
+	struct uffdio_register reg = { .range = { BASE - 16 * PAGE, PAGE },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int other = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct pollfd pfd = { .fd = other, .events = POLLIN };
+	struct uffd_msg msg;
+	pthread_t thread;
+
+	CHECK(mmap((void *)(uintptr_t)reg.range.start, PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
+	CHECK(ioctl(other, UFFDIO_API, &api) == 0 && ioctl(other, UFFDIO_REGISTER, &reg) == 0);
+	CHECK(pthread_create(&thread, NULL, fork_and_read, NULL) == 0);
+	while (poll(&pfd, 1, -1) != 1 || !(pfd.revents & POLLIN))
+		(void)usleep(1000);
+	CHECK(munmap(at(40), 4 * PAGE) == 0);
+	CHECK(read(other, &msg, sizeof(msg)) == sizeof(msg) && msg.event == UFFD_EVENT_FORK);
+	CHECK(pthread_join(thread, NULL) == 0);
+	(void)close(other);
+}
+
 /* One thread: what it has moved and unmapped again is gone, whoever grows there. */
 static void unmaps_what_it_has_moved(void)
 {
@@ -611,6 +646,7 @@ PROGRAM(forks_many_from_threads)
 PROGRAM(threads_move_memory)
 PROGRAM(threads_take_each_others_places)
 PROGRAM(unmaps_where_others_land)
+PROGRAM(unmaps_after_a_fork)
 PROGRAM(unmaps_what_it_has_moved)
 PROGRAM(exits_with_pages_owed)
 
@@ -783,6 +819,7 @@ int main(void)
 		TEST(threads_move_memory),
 		TEST(threads_take_each_others_places),
 		TEST(unmaps_where_others_land),
+		TEST(unmaps_after_a_fork),
 		TEST(unmaps_what_it_has_moved),
 		TEST(exits_with_pages_owed),
 		TEST(is_killed_with_pages_owed),
