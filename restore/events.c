@@ -7,7 +7,7 @@
  * (mmap_changing), lets no copy through while the count is not 0, and takes it back when the event
  * has been read.  So whenever a probe finds no event pending, the space is settled: every event of
  * every change so far has been read.  In between nothing can be given, so nothing is lost by
- * deciding then.  Two things wait for it:
+ * deciding then.  Three things wait for it:
  *
  * Displaced.  When thread A unmaps X (or moves it away) and thread B then moves other memory to X,
  * B's REMAP may be read first and finds A's old content still at X.  That is set aside until A's
@@ -454,7 +454,8 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const str
 
 bool fi_events_unsettled(const struct fi_space *space)
 {
-	return fi_layout_count(&space->displaced) || fi_layout_count(&space->left) || space->landed || space->nr_trailing;
+	return fi_layout_count(&space->displaced) || fi_layout_count(&space->left) ||
+	       space->landed || space->nr_trailing;
 }
 
 int fi_events_settled(struct fi_space *space)

@@ -14,8 +14,8 @@
  *   copiers  drain workers, inside the gate: they look at the layout and clear owed pages.
  *
  * Invariants (a page is a lazy rank of the image's pagemap):
- *   - An owed page is in exactly one segment of layout, displaced or left, and the kernel has nothing at
- *     its address, unless somebody else put it there (then a copy says EEXIST).
+ *   - An owed page is in exactly one segment of layout, displaced or left, and the kernel has nothing
+ *     at its address, unless somebody else put it there (then a copy says EEXIST).
  *   - A page that is not owed has been given, or the task asked for zeros: a fault on it is
  *     answered with zeros.
  *   - owed only shrinks.

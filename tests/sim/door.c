@@ -139,7 +139,8 @@ int fi_uffd_probe(int fd, uint64_t addr)
 
 	door.yield("before probe");
 	r = m_copy(door.m, fd, addr, NULL, M_PAGE, M_PAGE, 0, &bytes);
-	door.trace("  fd %d: probe %lld: %s", fd, (long long)((addr - M_BASE) / M_PAGE), r ? strerrorname_np(-r) : "ok");
+	door.trace("  fd %d: probe %lld: %s", fd, (long long)((addr - M_BASE) / M_PAGE),
+		   r ? strerrorname_np(-r) : "ok");
 	if (r != -EAGAIN && door.plant == PLANT_PROBE_NOWHERE)
 		r = -ENOENT;
 	return r == -EAGAIN || r == -ESRCH || r == -ENOENT ? r : 0;

@@ -56,7 +56,9 @@ static bool alone(void *arg, struct fi_space *space)
 	return single;
 }
 
-static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .wipes = wipes, .alone = alone };
+static const struct fi_birth birth = {
+	.born = born, .stillborn = stillborn, .wipes = wipes, .alone = alone
+};
 
 static void apply(struct fi_space *space, struct uffd_msg msg)
 {
@@ -255,7 +257,9 @@ static void a_child_knows_what_has_landed(void **state)
 		assert_int_equal(fi_space_nr_owed(space), 16);
 		for (uint64_t page = 0; page < 8; page++)
 			assert_int_equal(owed_at(toy, last_child, to + page * PAGE),
-					 gone && page < 4 ? 0 : BASE + (8 * (uint64_t)gone + page) * PAGE);
+					 gone && page < 4
+						 ? 0
+						 : BASE + (8 * (uint64_t)gone + page) * PAGE);
 		apply(last_child, fake_unmap(to + 4 * PAGE, to + 8 * PAGE));
 		assert_int_equal(owed_at(toy, last_child, to + 5 * PAGE), 0);
 		fi_space_put(last_child);
