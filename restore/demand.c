@@ -105,7 +105,8 @@ static bool starved(struct fi_space *space, int r)
 
 	space->starved = r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 	if (space->starved && !before)
-		fi_space_log(space, FI_LOG_WARN, "has forked, and waits until the child can be served: %s",
+		fi_space_log(space, FI_LOG_WARN,
+			     "has forked, and waits until the child can be served: %s",
 			     strerror(-r));
 	return space->starved;
 }
@@ -120,8 +121,13 @@ static int read_batch(struct fi_space *space, struct uffd_msg *msgs, const struc
 	n = fi_uffd_read(space->uffd, msgs, BATCH);
 	for (int i = 0; r == 0 && i < n; i++)
 		r = fi_event_apply(space, &msgs[i], birth);
-	if (r == 0 && fi_events_unsettled(space) && fi_space_probe(space) == 0)
-		r = fi_events_settled(space);
+	if (r == 0 && fi_events_unsettled(space)) {
+		r = fi_space_probe(space);
+		if (r == 0)
+			r = fi_events_settled(space);
+		else if (r == -EAGAIN)
+			r = 0;
+	}
 	fi_gate_open(&space->gate);
 
 	if (r < 0)

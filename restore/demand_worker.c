@@ -98,7 +98,8 @@ static void doom(struct fi_demand_worker *worker, struct fi_space *space)
 	if (!space->killed && pidfd >= 0 &&
 	    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0) {
 		space->killed = true;
-		fi_space_log(space, FI_LOG_ERROR, "killed, so that it does not run on wrong memory");
+		fi_space_log(space, FI_LOG_ERROR,
+			     "killed, so that it does not run on wrong memory");
 	}
 }
 
@@ -131,6 +132,12 @@ static bool on_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t
 {
 	(void)arg;
 	return parent->pid && fi_smaps_wipes(parent->pid, addr, end, ret);
+}
+
+static bool on_alone(void *arg, struct fi_space *space)
+{
+	(void)arg;
+	return space->pid && fi_smaps_alone(space->pid);
 }
 
 /* Whether a space has come to its end, or must be looked at again soon. */
@@ -177,7 +184,7 @@ static uint64_t load(const _Atomic uint64_t *counter)
 /* One step, and what it means for where and when the others run. */
 static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
 {
-	const struct fi_birth birth = { on_born, on_stillborn, on_wipes, worker };
+	const struct fi_birth birth = { on_born, on_stillborn, on_wipes, on_alone, worker };
 	uint64_t faults = load(&space->count.faults), stalled = load(&space->count.stalled);
 	enum fi_step step;
 

@@ -41,8 +41,7 @@ bool fi_space_list_remove(struct fi_space_list *list, const struct fi_space *spa
 	for (size_t i = 0; i < list->nr; i++) {
 		if (list->at[i] != space)
 			continue;
-		memmove(&list->at[i], &list->at[i + 1],
-			(list->nr - i - 1) * sizeof(list->at[0]));
+		memmove(&list->at[i], &list->at[i + 1], (list->nr - i - 1) * sizeof(list->at[0]));
 		list->nr--;
 		return true;
 	}

@@ -9,7 +9,9 @@
 
 #include "restore/space.h"
 
-/* Told of each child that a FORK event brings.  The child is the callee's (its one user).  Called
+/* What the events of a space need from outside it.
+ *
+ * Told of each child that a FORK event brings.  The child is the callee's (its one user).  Called
  * behind the parent's closed gate, so it must not wait. */
 struct fi_birth {
 	void (*born)(void *arg, struct fi_space *parent, struct fi_space *child);
@@ -19,6 +21,8 @@ struct fi_birth {
 	 * answer holds for [@addr, *@end).  Asked only about memory that was wiped at the dump and
 	 * is still owed.  False: not known, and *@end untouched. */
 	bool (*wipes)(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret);
+	/* Whether the process of @space is known to have a single thread as of now. */
+	bool (*alone)(void *arg, struct fi_space *space);
 	void *arg;
 };
 
@@ -33,8 +37,9 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg,
  * pending, and if none is, call fi_events_settled.  Reader only. */
 bool fi_events_unsettled(const struct fi_space *space);
 
-/* All events that could concern what a late one displaced have been read (fi_space_probe said 0):
- * nobody can ask for it any more.  Reader only, behind the closed gate.  Returns 0 or -ENOMEM. */
+/* The events of all changes so far have been read (fi_space_probe said 0): decides what was left
+ * open until then.  Where new events wait meanwhile some of it stays open.  Reader only, behind the
+ * closed gate.  Returns 0 or -ENOMEM. */
 int fi_events_settled(struct fi_space *space);
 
 #endif

@@ -48,8 +48,8 @@ void fi_gate_leave(struct fi_gate *gate)
 
 bool fi_gate_close(struct fi_gate *gate)
 {
-	unsigned seen = FI_GATE_CLOSED |
-			atomic_fetch_or_explicit(&gate->state, FI_GATE_CLOSED, memory_order_acquire);
+	unsigned seen = FI_GATE_CLOSED | atomic_fetch_or_explicit(&gate->state, FI_GATE_CLOSED,
+								  memory_order_acquire);
 	int spins = 0;
 
 	for (; seen != FI_GATE_CLOSED; spins++) {

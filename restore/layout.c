@@ -48,8 +48,7 @@ size_t fi_layout_lower_bound(const struct fi_layout *layout, uint64_t addr)
 
 static void release(struct fi_segments *segments)
 {
-	if (segments &&
-	    atomic_fetch_sub_explicit(&segments->owners, 1, memory_order_acq_rel) == 1)
+	if (segments && atomic_fetch_sub_explicit(&segments->owners, 1, memory_order_acq_rel) == 1)
 		free(segments);
 }
 
@@ -146,6 +145,18 @@ int fi_layout_cut(struct fi_layout *layout, uint64_t start, uint64_t end, struct
 	memcpy(&s->at[first], kept, nr_kept * sizeof(kept[0]));
 	s->nr = s->nr - (last - first) + nr_kept;
 	return 0;
+}
+
+int fi_layout_land(struct fi_layout *layout, size_t i, enum fi_landing landing)
+{
+	int r;
+
+	if (layout->shared->at[i].landing == landing)
+		return 0;
+	r = own(layout, 0);
+	if (r == 0)
+		layout->shared->at[i].landing = landing;
+	return r;
 }
 
 void fi_layout_share(const struct fi_layout *layout, struct fi_layout *copy)

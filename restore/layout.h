@@ -18,10 +18,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How sure it is that content is still where a REMAP has put it (events.c). */
+enum fi_landing {
+	FI_LANDING_OLD,	     /* every event of before has been read */
+	FI_LANDING_NEW,	     /* an UNMAP of before may still come */
+	FI_LANDING_EXCUSED,  /* an UNMAP has come that is likely to have been of before */
+	FI_LANDING_DISPUTED, /* an UNMAP has come that may have been of before */
+};
+
 struct fi_segment {
 	uint64_t start, end; /* start < end */
 	uint64_t origin;     /* address of start's page at the dump */
 	bool wipe_on_fork;   /* MADV_WIPEONFORK: a child sees zeros here */
+	enum fi_landing landing;
 };
 
 struct fi_layout {
@@ -42,6 +51,9 @@ int fi_layout_add(struct fi_layout *layout, const struct fi_segment *segment);
 /* Takes [start, end) out of @layout.  What was there is added to @ret at the same addresses, which
  * must be free there; with @ret NULL it is forgotten.  Returns 0 or -ENOMEM (@layout unchanged). */
 int fi_layout_cut(struct fi_layout *layout, uint64_t start, uint64_t end, struct fi_layout *ret);
+
+/* Sets a segment's landing.  Returns 0 or -ENOMEM (nothing changed). */
+int fi_layout_land(struct fi_layout *layout, size_t i, enum fi_landing landing);
 
 /* Makes *@copy what @layout is now.  O(1), cannot fail. */
 void fi_layout_share(const struct fi_layout *layout, struct fi_layout *copy);

@@ -42,8 +42,8 @@ void fi_log(enum fi_log_level level, const char *fmt, ...)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	usec = log_start.tv_sec ? (now.tv_sec - log_start.tv_sec) * INT64_C(1000000) +
-					  (now.tv_nsec - log_start.tv_nsec) / 1000 :
-				  0;
+					  (now.tv_nsec - log_start.tv_nsec) / 1000
+				: 0;
 	if (level != FI_LOG_MSG)
 		len = snprintf(line, sizeof(line), "(%02d.%06d) %s", (int)(usec / 1000000),
 			       (int)(usec % 1000000), names[level]);

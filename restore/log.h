@@ -13,11 +13,11 @@
 #include "common/cleanup.h"
 
 enum fi_log_level { /* CRIU's -v numbers */
-	FI_LOG_MSG = 0,
-	FI_LOG_ERROR = 1,
-	FI_LOG_WARN = 2,
-	FI_LOG_INFO = 3,
-	FI_LOG_DEBUG = 4,
+		    FI_LOG_MSG = 0,
+		    FI_LOG_ERROR = 1,
+		    FI_LOG_WARN = 2,
+		    FI_LOG_INFO = 3,
+		    FI_LOG_DEBUG = 4,
 };
 
 /* Lines up to @level go to @fd, which stays the caller's.  Before the first call: warnings to

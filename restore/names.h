@@ -20,7 +20,7 @@
 
 struct fi_names; /* opaque */
 
-int fi_names_new(struct fi_names **ret); /* 0 or -ENOMEM */
+int fi_names_new(struct fi_names **ret);    /* 0 or -ENOMEM */
 void fi_names_free(struct fi_names *names); /* NULL is fine */
 
 /* Without process events there is nothing to wait for: births are not kept. */

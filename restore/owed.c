@@ -64,8 +64,8 @@ int fi_owed_init(struct fi_owed *owed, uint64_t size)
 
 int fi_owed_share(const struct fi_owed *owed, struct fi_owed *copy)
 {
-	struct fi_owed_chunk **chunks = calloc(owed->nr_chunks ? owed->nr_chunks : 1,
-					       sizeof(chunks[0]));
+	struct fi_owed_chunk **chunks =
+		calloc(owed->nr_chunks ? owed->nr_chunks : 1, sizeof(chunks[0]));
 
 	if (!chunks)
 		return -ENOMEM;

@@ -34,11 +34,11 @@ struct fi_placement {
 	_Atomic uint64_t progress;   /* turns of the worker's loop */
 
 	/* The worker's own. */
-	unsigned streak;       /* rounds in a row without a pause */
-	uint64_t last_round;   /* ns */
-	unsigned checked;      /* rounds since the last judgement */
-	long switches;	       /* involuntary ones at that time */
-	unsigned bad;	       /* bad judgements in a row */
+	unsigned streak;     /* rounds in a row without a pause */
+	uint64_t last_round; /* ns */
+	unsigned checked;    /* rounds since the last judgement */
+	long switches;	     /* involuntary ones at that time */
+	unsigned bad;	     /* bad judgements in a row */
 
 	/* The guard's own. */
 	uint64_t seen_progress;

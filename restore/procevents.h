@@ -26,8 +26,8 @@ enum fi_proc_kind {
 
 struct fi_proc_event {
 	enum fi_proc_kind kind;
-	pid_t pid;    /* the process: of FORK, the new one */
-	pid_t parent; /* FORK only: the process that forked */
+	pid_t pid;     /* the process: of FORK, the new one */
+	pid_t parent;  /* FORK only: the process that forked */
 	uint64_t time; /* CLOCK_MONOTONIC, ns: when the kernel made the event; 0 for LOST */
 };
 

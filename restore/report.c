@@ -78,8 +78,7 @@ static struct json_object *to_json(const struct fi_report *report)
 	    add_number(json, "forks", report->totals.nr_forked) &&
 	    add_number(json, "failed", report->totals.nr_failed) &&
 	    add_number(json, "faults", report->totals.count.faults) && add_pages(json, report) &&
-	    add_events(json, report) &&
-	    add_number(json, "restore_us", report->restore_ns / 1000) &&
+	    add_events(json, report) && add_number(json, "restore_us", report->restore_ns / 1000) &&
 	    add_number(json, "total_us", report->total_ns / 1000))
 		return json;
 	(void)json_object_put(json);
@@ -94,7 +93,8 @@ int fi_report_write(const struct fi_report *report, const char *path, struct fi_
 
 	if (!json)
 		return fi_error_set(err, -ENOMEM, "out of memory for the report");
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary)) {
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >=
+	    sizeof(temporary)) {
 		(void)json_object_put(json);
 		return fi_error_set(err, -ENAMETOOLONG, "'%s'", path);
 	}

@@ -8,12 +8,12 @@
 #include "restore/engine.h"
 
 struct fi_report {
-	const char *result;	 /* "complete", "failed", "restore-failed", "stopped" */
-	uint64_t nr_tasks;	 /* restored with a userfaultfd */
+	const char *result; /* "complete", "failed", "restore-failed", "stopped" */
+	uint64_t nr_tasks;  /* restored with a userfaultfd */
 	uint64_t nr_zombies;
-	uint64_t nr_lazy_pages;	 /* owed by the restored tasks at the start */
-	uint64_t restore_ns;	 /* from CRIU's connection to the end of the restore; 0: it never was */
-	uint64_t total_ns;	 /* from CRIU's connection to the end of the session */
+	uint64_t nr_lazy_pages; /* owed by the restored tasks at the start */
+	uint64_t restore_ns; /* from CRIU's connection to the end of the restore; 0: it never was */
+	uint64_t total_ns;   /* from CRIU's connection to the end of the session */
 	struct fi_engine_totals totals;
 };
 

@@ -142,14 +142,14 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
  * word before optind may be another one. */
 static int bad_option(int c, char **argv, int at, struct fi_error *err)
 {
-	const bool one_letter = optopt > 0 && optopt < OPT_PIDFILE &&
-				(c == '?' ? !strchr(short_options, optopt) :
-					    strncmp(argv[at], "--", 2) != 0);
+	const bool one_letter =
+		optopt > 0 && optopt < OPT_PIDFILE &&
+		(c == '?' ? !strchr(short_options, optopt) : strncmp(argv[at], "--", 2) != 0);
 	const char letter[] = { '-', (char)optopt, '\0' };
 	const char *name = one_letter ? letter : argv[at];
 
-	return c == ':' ? fi_error_set(err, -EINVAL, "%s needs a value", name) :
-			  fi_error_set(err, -EINVAL, "unknown option '%s'", name);
+	return c == ':' ? fi_error_set(err, -EINVAL, "%s needs a value", name)
+			: fi_error_set(err, -EINVAL, "unknown option '%s'", name);
 }
 
 int fi_serve_parse(int argc, char **argv, struct fi_serve_options *ret, struct fi_error *err)

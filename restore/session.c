@@ -100,8 +100,7 @@ static void refuse(struct session *session, const struct fi_lazy_msg *msg, const
 
 static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 {
-	const struct fi_task_image *task =
-		fi_image_find_task(session->config->image, msg->vpid);
+	const struct fi_task_image *task = fi_image_find_task(session->config->image, msg->vpid);
 	struct fi_space *space;
 	char why[64];
 
@@ -159,7 +158,8 @@ static void on_criu(struct session *session)
 			on_finished(session);
 			break;
 		case FI_LAZY_CLOSED:
-			restore_failed(session, "CRIU closed the connection before it was finished");
+			restore_failed(session,
+				       "CRIU closed the connection before it was finished");
 			break;
 		}
 	}
@@ -215,8 +215,9 @@ static void on_signal(struct session *session)
 	}
 	/* Law 1: to end now would leave tasks running on zeros. */
 	fi_engine_totals(session->engine, &totals);
-	fi_log(FI_LOG_MSG, "faultin: signal %u: ending as soon as the %" PRIu64
-			   " pages still owed are served", info.ssi_signo, totals.nr_owed);
+	fi_log(FI_LOG_MSG,
+	       "faultin: signal %u: ending as soon as the %" PRIu64 " pages still owed are served",
+	       info.ssi_signo, totals.nr_owed);
 }
 
 static void open_procevents(struct session *session)
@@ -338,11 +339,11 @@ static int result(struct session *session)
 	switch (session->phase) {
 	case RUNNING:
 		report->result = report->totals.nr_failed ? "failed" : "complete";
-		return report->totals.nr_failed ?
-			       fi_error_set(session->err, -EIO,
-					    "%" PRIu64 " address spaces could not be served",
-					    report->totals.nr_failed) :
-			       0;
+		return report->totals.nr_failed
+			       ? fi_error_set(session->err, -EIO,
+					      "%" PRIu64 " address spaces could not be served",
+					      report->totals.nr_failed)
+			       : 0;
 	case STOPPED:
 		report->result = "stopped";
 		return -ECANCELED;

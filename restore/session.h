@@ -12,7 +12,7 @@
 struct fi_session_config {
 	const struct fi_image *image; /* stays the caller's */
 	int listener;		      /* lazy-pages.socket; stays the caller's */
-	int parent_pidfd;	      /* CRIU, or -EBADF: its death before the end of the restore means
+	int parent_pidfd; /* CRIU, or -EBADF: its death before the end of the restore means
 					 that the restore has failed */
 };
 

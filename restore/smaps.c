@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* "start-end " begins the first line of a mapping. */
 static bool parse_range(const char *line, uint64_t *from, uint64_t *to)
@@ -55,4 +56,15 @@ bool fi_smaps_wipes(pid_t pid, uint64_t addr, uint64_t *end, bool *ret)
 	found = fi_smaps_find_wipes(smaps, addr, end, ret);
 	(void)fclose(smaps);
 	return found;
+}
+
+bool fi_smaps_alone(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	/* A directory has a link from itself, one from its parent, and one from each directory in it:
+	 * one for each thread. */
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	return stat(path, &st) == 0 && st.st_nlink == 2 + 1;
 }

@@ -1,4 +1,5 @@
-/* restore/smaps.h - what the kernel says of a process's mappings, and tells nobody by an event.
+/* restore/smaps.h - what the kernel says of a process's memory and threads, and tells nobody by an
+ * event.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,5 +17,8 @@ bool fi_smaps_wipes(pid_t pid, uint64_t addr, uint64_t *end, bool *ret);
 
 /* The same from an open smaps file (proc(5)), which is read on from where it is. */
 bool fi_smaps_find_wipes(FILE *smaps, uint64_t addr, uint64_t *end, bool *ret);
+
+/* Whether process @pid has a single thread; false also when that cannot be told. */
+bool fi_smaps_alone(pid_t pid);
 
 #endif

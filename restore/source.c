@@ -158,7 +158,8 @@ uint64_t fi_source_waited(const struct fi_source *source)
 	return source->waited;
 }
 
-bool fi_source_populate(struct fi_source *source, unsigned index, const uint8_t *bytes, uint64_t len)
+bool fi_source_populate(struct fi_source *source, unsigned index, const uint8_t *bytes,
+			uint64_t len)
 {
 	struct mapped_file *file = &source->files[index];
 	uint64_t block, end;

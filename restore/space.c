@@ -91,6 +91,7 @@ int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret)
 	child->parent = parent->id;
 	fi_layout_share(&parent->layout, &child->layout);
 	fi_layout_share(&parent->displaced, &child->displaced);
+	child->landed = parent->landed;
 	(void)pthread_mutex_lock(&parent->owed_lock);
 	r = fi_owed_share(&parent->owed, &child->owed);
 	(void)pthread_mutex_unlock(&parent->owed_lock);
@@ -119,6 +120,7 @@ void fi_space_put(struct fi_space *space)
 	fi_close(&pidfd);
 	fi_layout_clear(&space->layout);
 	fi_layout_clear(&space->displaced);
+	fi_layout_clear(&space->left);
 	fi_owed_free(&space->owed);
 	(void)pthread_mutex_destroy(&space->owed_lock);
 	(void)pthread_mutex_destroy(&space->drain_lock);
@@ -263,7 +265,17 @@ int fi_space_drop(struct fi_space *space, const struct fi_layout *layout, uint64
 
 int fi_space_probe(struct fi_space *space)
 {
-	return fi_uffd_probe(space->uffd, PROBED_PAGE);
+	int r = fi_uffd_probe(space->uffd, PROBED_PAGE);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+int fi_space_probe_at(struct fi_space *space, uint64_t addr)
+{
+	int r = fi_uffd_probe(space->uffd, addr);
+
+	/* One ENOENT may be a change whose event we have yet to read; see uffd.h. */
+	return r == -ENOENT ? fi_uffd_probe(space->uffd, addr) : r;
 }
 
 void fi_space_retire(struct fi_space *space)
@@ -281,7 +293,8 @@ void fi_space_retire(struct fi_space *space)
 
 		if (r < 0)
 			fi_space_log(space, FI_LOG_DEBUG,
-				     "cannot unregister %" PRIx64 "-%" PRIx64 ": %s, closing does it",
+				     "cannot unregister %" PRIx64 "-%" PRIx64
+				     ": %s, closing does it",
 				     segment->start, segment->end, strerror(-r));
 	}
 	fi_uffd_close(space->uffd);

@@ -10,12 +10,12 @@
  *
  * Who may do what:
  *   reader   the one thread that reads the space's events (its demand worker).  It alone changes
- *            layout, displaced, trailing and parked, and it alone retires the space.
+ *            layout, displaced, left, trailing and parked, and it alone retires the space.
  *   copiers  drain workers, inside the gate: they look at the layout and clear owed pages.
  *
  * Invariants (a page is a lazy rank of the image's pagemap):
- *   - An owed page is in exactly one segment of layout or displaced, and the kernel has nothing at
- *     its address, unless somebody else put it there (then a copy says EEXIST).
+ *   - An owed page is in exactly one segment of layout, displaced or left, and the kernel has nothing
+ *     at its address, unless somebody else put it there (then a copy says EEXIST).
  *   - A page that is not owed has been given, or the task asked for zeros: a fault on it is
  *     answered with zeros.
  *   - owed only shrinks.
@@ -38,8 +38,8 @@
 #include "restore/source.h"
 
 struct fi_counters {
-	_Atomic uint64_t faults;   /* PAGEFAULT messages */
-	_Atomic uint64_t forks;	   /* FORK messages */
+	_Atomic uint64_t faults; /* PAGEFAULT messages */
+	_Atomic uint64_t forks;	 /* FORK messages */
 	_Atomic uint64_t remaps, removes, unmaps;
 	_Atomic uint64_t demanded; /* owed pages given because a task waited for one near */
 	_Atomic uint64_t drained;  /* owed pages given while nobody waited */
@@ -72,7 +72,9 @@ struct fi_space {
 
 	struct fi_gate gate;
 	struct fi_layout layout;
-	struct fi_layout displaced; /* see events.c */
+	struct fi_layout displaced;   /* see events.c */
+	struct fi_layout left;	      /* see events.c */
+	bool landed;		      /* a segment's landing may be other than OLD */
 	struct fi_trailing *trailing; /* see events.c */
 	size_t nr_trailing, room_trailing;
 
@@ -94,11 +96,11 @@ struct fi_space {
 	uint64_t drain_at;
 
 	struct fi_counters count;
-	void *worker;	     /* the engine's: its reader; under the engine's lock until it is added */
-	uint64_t since;	     /* the engine's: when it was added, ns, monotonic */
+	void *worker;	/* the engine's: its reader; under the engine's lock until it is added */
+	uint64_t since; /* the engine's: when it was added, ns, monotonic */
 	_Atomic uint64_t last_fault;   /* the engine's: ns */
 	_Atomic uint64_t polite_until; /* the engine's: drained only in the pauses until then, ns */
-	bool doomed, killed; /* its worker's */
+	bool doomed, killed;	       /* its worker's */
 	_Atomic unsigned users;
 };
 
@@ -148,6 +150,9 @@ int fi_space_drop(struct fi_space *space, const struct fi_layout *layout, uint64
 /* Asks, without changing anything, whether an event waits to be read (as far as this space's
  * copies are concerned).  -EAGAIN: yes; 0: no; -ESRCH: the space is gone. */
 int fi_space_probe(struct fi_space *space);
+
+/* The same, and -ENOENT: no, and nothing watched is at @addr.  Reader only. */
+int fi_space_probe_at(struct fi_space *space, uint64_t addr);
 
 /* The end of a space that owes nothing or is gone: every range is unregistered, the descriptor
  * closed, the gate shut for good.  Reader only. */

@@ -95,7 +95,7 @@ int fi_uffd_probe(int fd, uint64_t addr)
 	if (unreadable == MAP_FAILED)
 		return 0;
 	r = fi_uffd_copy(fd, addr, unreadable, 4096, &done);
-	return r == -EAGAIN || r == -ESRCH ? r : 0;
+	return r == -EAGAIN || r == -ESRCH || r == -ENOENT ? r : 0;
 }
 
 int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)

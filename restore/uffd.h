@@ -46,10 +46,13 @@ int fi_uffd_poison(int fd, uint64_t dst, uint64_t len, uint64_t *done);
 /* Wakes who waits in the range; they look again, and fault again if the page is still missing. */
 int fi_uffd_wake(int fd, uint64_t start, uint64_t len);
 
-/* Asks, without changing anything, how copies into the space would fare now.
+/* Asks, without changing anything, how a copy to @addr would fare now.  @addr is any page below the
+ * end of user space; it need not be mapped.
  *
- * Returns 0, -EAGAIN (an event waits to be read first) or -ESRCH (the address space is gone).
- * @addr is any page of the space; it need not be mapped. */
+ * Returns 0; -EAGAIN (an event waits to be read first); -ESRCH (the address space is gone); -ENOENT
+ * (nothing watched is at @addr, or is there any more: the kernel looks for events, for the VMA and
+ * for events again, but where it finds no VMA it does not come to the last.  Twice in a row, with no
+ * event read in between, means that nothing watched was there when none was pending). */
 int fi_uffd_probe(int fd, uint64_t addr);
 
 /* Stops watching the range.  -ENOMEM when a VMA would have to be split at vm.max_map_count.

@@ -28,9 +28,9 @@ struct fi_demand_worker {
 	int bell; /* eventfd: look at `called` */
 
 	/* The worker's own: */
-	uint64_t now;		     /* taken before the step's read */
-	struct fi_space_list retry;  /* to be stepped again soon */
-	struct fi_space_list ended;  /* released when no event can name them any more */
+	uint64_t now;		    /* taken before the step's read */
+	struct fi_space_list retry; /* to be stepped again soon */
+	struct fi_space_list ended; /* released when no event can name them any more */
 
 	pthread_mutex_t lock;
 	struct fi_space_list called; /* spaces to look at, each with a user; under lock */
@@ -54,12 +54,12 @@ struct fi_engine {
 	_Atomic bool restored, abandoned, stopping;
 
 	pthread_mutex_t lock;
-	pthread_cond_t work; /* for drain workers */
+	pthread_cond_t work;	    /* for drain workers */
 	pthread_mutex_t guard_lock; /* the guard takes no lock that a starving worker may hold */
 	pthread_cond_t stop;
 
 	/* Under lock: */
-	struct fi_space_list spaces; /* live; the list is a user of each */
+	struct fi_space_list spaces;   /* live; the list is a user of each */
 	struct fi_engine_totals ended; /* sums over spaces that have ended */
 };
 

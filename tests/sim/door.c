@@ -18,10 +18,10 @@
 struct door door;
 
 const char *const plant_names[PLANT_NR] = {
-	"none",		  "no-gate",	    "zero-eagain",    "eexist-no-wake",
-	"short-length",	  "no-inheritance", "remove-unheard", "unmap-unheard",
-	"remap-unheard",  "fork-lost",	    "fork-forgotten", "close-owing",
-	"enoent-forever", "esrch-wrongly",  "fault-dropped",  "parked-dropped",
+	"none",		  "no-gate",	    "zero-eagain",    "eexist-no-wake", "short-length",
+	"no-inheritance", "remove-unheard", "unmap-unheard",  "remap-unheard",	"fork-lost",
+	"fork-forgotten", "close-owing",    "enoent-forever", "esrch-wrongly",	"fault-dropped",
+	"parked-dropped", "probe-nowhere",
 };
 
 /* --- restore/uffd.h --------------------------------------------------------------------------- */
@@ -147,8 +147,11 @@ int fi_uffd_probe(int fd, uint64_t addr)
 
 	door.yield("before probe");
 	r = m_copy(door.m, fd, addr, NULL, M_PAGE, M_PAGE, 0, &bytes);
-	door.trace("  fd %d: probe: %s", fd, r ? strerrorname_np(-r) : "ok");
-	return r == -EAGAIN || r == -ESRCH ? r : 0;
+	door.trace("  fd %d: probe %lld: %s", fd, (long long)((addr - M_BASE) / M_PAGE),
+		   r ? strerrorname_np(-r) : "ok");
+	if (r != -EAGAIN && door.plant == PLANT_PROBE_NOWHERE)
+		r = -ENOENT;
+	return r == -EAGAIN || r == -ESRCH || r == -ENOENT ? r : 0;
 }
 
 int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)

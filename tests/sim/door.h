@@ -24,6 +24,7 @@ enum plant {
 	PLANT_ESRCH_WRONGLY,  /* another error is taken for exit */
 	PLANT_FAULT_DROPPED,  /* a message in a batch is overlooked */
 	PLANT_PARKED_DROPPED, /* parked faults are forgotten */
+	PLANT_PROBE_NOWHERE,  /* a probe says that nothing is watched at its address */
 	PLANT_NR,
 };
 

@@ -200,6 +200,13 @@ static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *e
 	return false;
 }
 
+static bool alone(void *arg, struct fi_space *space)
+{
+	(void)arg;
+	(void)space;
+	return false;
+}
+
 /* What restore/demand_worker.c concludes from a step. */
 static void conclude(struct fi_space *space)
 {
@@ -224,7 +231,7 @@ static void conclude(struct fi_space *space)
 
 static void demand_once(void)
 {
-	static const struct fi_birth birth = { born, stillborn, wipes, NULL };
+	static const struct fi_birth birth = { born, stillborn, wipes, alone, NULL };
 
 	for (int i = 0; i < sim.nr_spaces; i++) {
 		struct fi_space *space = sim.spaces[i];
@@ -370,17 +377,24 @@ static const char *const op_names[] = {
 	[M_OP_EXIT] = "exits",
 };
 
-/* Another thread of the process is inside this call. */
-static bool is_under_way(int thread, enum m_op op)
+/* Another thread of the process is inside this call, about something in [start, end). */
+static bool is_under_way_at(int thread, enum m_op op, uint64_t start, uint64_t end)
 {
 	for (int i = 0; i < M_THREADS; i++) {
 		const struct m_thread *other = &sim.m.threads[i];
 
 		if (other->task == sim.m.threads[thread].task && other->call.op == op &&
+		    (op == M_OP_FORK ||
+		     (other->call.addr < end && other->call.addr + other->call.len > start)) &&
 		    (other->state == M_KERNEL || other->state == M_IN_EVENT))
 			return true;
 	}
 	return false;
+}
+
+static bool is_under_way(int thread, enum m_op op)
+{
+	return is_under_way_at(thread, op, 0, UINT64_MAX);
 }
 
 /* Programs that race with themselves in a way that the engine is known not to follow (doc/model.md,
@@ -388,16 +402,18 @@ static bool is_under_way(int thread, enum m_op op)
 static bool races(int thread, const struct m_call *call)
 {
 	bool fork = is_under_way(thread, M_OP_FORK), move = is_under_way(thread, M_OP_MREMAP);
-	bool unmap = is_under_way(thread, M_OP_MUNMAP) || is_under_way(thread, M_OP_MMAP);
+	uint64_t end = call->addr + call->len;
 
 	switch (call->op) {
 	case M_OP_FORK:
-		return move || unmap;
+		return move;
 	case M_OP_MREMAP:
-		return fork || move || unmap || is_under_way(thread, M_OP_MADVISE);
+		return fork || move || is_under_way(thread, M_OP_MADVISE) ||
+		       is_under_way_at(thread, M_OP_MUNMAP, call->addr, end) ||
+		       is_under_way_at(thread, M_OP_MMAP, call->addr, end);
 	case M_OP_MUNMAP:
 	case M_OP_MMAP:
-		return fork || move;
+		return is_under_way_at(thread, M_OP_MREMAP, call->addr, end);
 	case M_OP_MADVISE:
 		return move;
 	default:

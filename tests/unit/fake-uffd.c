@@ -39,6 +39,7 @@ static struct fake_call *calls;
 static size_t nr_calls, room_calls;
 
 void (*fake_watch)(const struct fake_call *call);
+int (*fake_probe)(int fd, uint64_t addr);
 
 static void oops(const char *what)
 {
@@ -86,6 +87,7 @@ void fake_reset(void)
 	calls = NULL;
 	nr_calls = room_calls = 0;
 	fake_watch = NULL;
+	fake_probe = NULL;
 }
 
 /* Under the lock. */
@@ -335,6 +337,8 @@ int fi_uffd_wake(int fd, uint64_t start, uint64_t len)
 
 int fi_uffd_probe(int fd, uint64_t addr)
 {
+	if (fake_probe)
+		return fake_probe(fd, addr);
 	return called((struct fake_call){ FAKE_PROBE, fd, addr, 0, NULL, 0, 0 }, NULL);
 }
 

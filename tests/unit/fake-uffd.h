@@ -64,6 +64,9 @@ size_t fake_nr(enum fake_op op);
 struct fake_call fake_get(enum fake_op op, int i);
 void fake_forget_calls(void);
 
+/* Answers every PROBE, instead of scripts and without a log, while it is set. */
+extern int (*fake_probe)(int fd, uint64_t addr);
+
 /* Called at the beginning of each call, with no result in it yet. */
 extern void (*fake_watch)(const struct fake_call *call);
 

@@ -47,7 +47,14 @@ static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *e
 	return true;
 }
 
-static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .wipes = wipes };
+static bool alone(void *arg, struct fi_space *space)
+{
+	return true;
+}
+
+static const struct fi_birth birth = {
+	.born = born, .stillborn = stillborn, .wipes = wipes, .alone = alone
+};
 
 /* Law 2, at each call: events are read behind the closed gate with nobody inside, and nothing is
  * filled before they are applied. */

@@ -19,6 +19,13 @@
 #define BASE  UINT64_C(0x10000000)
 #define CHUNK 32
 
+static bool alone(void *arg, struct fi_space *space)
+{
+	return false;
+}
+
+static const struct fi_birth birth = { .alone = alone };
+
 static struct toy *toy;
 static struct fi_space *space;
 static struct fi_claim claim;
@@ -157,7 +164,7 @@ static void event_while_populating(void)
 
 	while_populating = NULL;
 	fi_gate_close(&space->gate);
-	assert_int_equal(fi_event_apply(space, &msg, NULL), 0);
+	assert_int_equal(fi_event_apply(space, &msg, &birth), 0);
 	fi_gate_open(&space->gate);
 }
 
@@ -248,7 +255,7 @@ static void displaced_pages_are_not_drained(void **state)
 {
 	const struct uffd_msg msg = fake_remap(BASE, BASE + 50 * PAGE, 50 * PAGE);
 
-	assert_int_equal(fi_event_apply(space, &msg, NULL), 0);
+	assert_int_equal(fi_event_apply(space, &msg, &birth), 0);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
@@ -281,7 +288,7 @@ static void *events(void *arg)
 
 		fi_gate_close(&space->gate);
 		for (size_t k = 0; k < 4; k++)
-			assert_int_equal(fi_event_apply(space, &msgs[k], NULL), 0);
+			assert_int_equal(fi_event_apply(space, &msgs[k], &birth), 0);
 		fi_gate_open(&space->gate);
 	}
 	return NULL;
@@ -326,7 +333,7 @@ static void retire_unregisters_then_closes(void **state)
 	};
 
 	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(fi_event_apply(space, &msgs[i], NULL), 0);
+		assert_int_equal(fi_event_apply(space, &msgs[i], &birth), 0);
 	while (fi_drain_step(space, &claim, FI_PACE_FULL) != FI_STEP_IDLE)
 		;
 	fake_script(fd, FAKE_UNREGISTER, 0, 0);

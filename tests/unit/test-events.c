@@ -49,7 +49,16 @@ static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *e
 	return true;
 }
 
-static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .wipes = wipes };
+static bool single = true; /* the process has one thread */
+
+static bool alone(void *arg, struct fi_space *space)
+{
+	return single;
+}
+
+static const struct fi_birth birth = {
+	.born = born, .stillborn = stillborn, .wipes = wipes, .alone = alone
+};
 
 static void apply(struct fi_space *space, struct uffd_msg msg)
 {
@@ -81,6 +90,7 @@ static int reset(void **state)
 	nr_stillborn = 0;
 	wiping_known = true;
 	kept_until = 0;
+	single = true;
 	return 0;
 }
 
@@ -128,12 +138,14 @@ static void unmap_that_comes_late_means_the_old_content(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE)); /* B */
 	assert_int_equal(fi_layout_count(&space->displaced), 1);
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
 	apply(space, fake_unmap(BASE + 8 * PAGE, BASE + 12 * PAGE)); /* A */
 	assert_int_equal(fi_layout_count(&space->displaced), 0);
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
+	assert_int_equal(fi_events_settled(space), 0);
 	assert_int_equal(fi_space_nr_owed(space), 12);
 	fi_space_put(space);
 	toy_free(toy);
@@ -145,6 +157,7 @@ static void remap_that_comes_late_means_the_old_content(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));		/* B */
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE + 100 * PAGE, 4 * PAGE)); /* A */
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
@@ -157,6 +170,170 @@ static void remap_that_comes_late_means_the_old_content(void **state)
 	toy_free(toy);
 }
 
+/* The kernel has nothing at the first two pages. */
+static int nothing_at_base(int fd, uint64_t addr)
+{
+	return addr >= BASE && addr < BASE + 2 * PAGE ? -ENOENT : 0;
+}
+
+/* Thread A unmaps a place that has nothing of the image; the kernel gives it to thread B's mremap. */
+static void unmap_that_comes_late_spares_what_has_landed(void **state)
+{
+	for (int late = 0; late < 2; late++) {
+		struct toy *toy = toy_simple(BASE, 16);
+		struct fi_space *space = space_of(toy);
+
+		single = false;
+		apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE)); /* B */
+		if (late)
+			apply(space, fake_unmap(BASE, BASE + 4 * PAGE)); /* B's second message */
+		apply(space, fake_unmap(BASE + 98 * PAGE, BASE + 103 * PAGE)); /* A */
+		if (!late)
+			apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
+		assert_true(fi_events_unsettled(space));
+		assert_int_equal(fi_events_settled(space), 0);
+		assert_false(fi_events_unsettled(space));
+		for (uint64_t page = 0; page < 4; page++)
+			assert_int_equal(owed_at(toy, space, BASE + (100 + page) * PAGE),
+					 BASE + page * PAGE);
+		assert_int_equal(fi_space_nr_owed(space), 16);
+
+		/* Settled: now it means what it says. */
+		single = true;
+		apply(space, fake_unmap(BASE + 100 * PAGE, BASE + 104 * PAGE));
+		assert_int_equal(fi_space_nr_owed(space), 12);
+		fi_space_put(space);
+		toy_free(toy);
+	}
+}
+
+static int gone_but_for_one_page(int fd, uint64_t addr)
+{
+	return addr >= BASE + 100 * PAGE && addr != BASE + 102 * PAGE ? -ENOENT : 0;
+}
+
+/* The same messages, and this time it was what has landed that was unmapped. */
+static void what_has_landed_and_is_gone_is_dropped(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE));
+	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
+	apply(space, fake_unmap(BASE + 101 * PAGE, BASE + 104 * PAGE));
+	assert_int_equal(fi_space_nr_owed(space), 16);
+	fake_probe = gone_but_for_one_page;
+	assert_int_equal(fi_events_settled(space), 0);
+	fake_probe = NULL;
+	assert_false(fi_events_unsettled(space));
+	assert_int_equal(owed_at(toy, space, BASE + 100 * PAGE), BASE); /* not asked about */
+	assert_int_equal(owed_at(toy, space, BASE + 101 * PAGE), 0);
+	assert_int_equal(owed_at(toy, space, BASE + 102 * PAGE), BASE + 2 * PAGE);
+	assert_int_equal(owed_at(toy, space, BASE + 103 * PAGE), 0);
+	assert_int_equal(fi_space_nr_owed(space), 14);
+	fi_space_put(space);
+	toy_free(toy);
+}
+
+/* A child that is born meanwhile: what it has is asked of its own userfaultfd, at once, and what it
+ * does itself is not of before. */
+static void a_child_knows_what_has_landed(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	for (int gone = 0; gone < 2; gone++) {
+		uint64_t to = BASE + (100 + 100 * (uint64_t)gone) * PAGE;
+		int uffd = fake_uffd_new();
+
+		apply(space, fake_remap(BASE + 8 * (uint64_t)gone * PAGE, to, 8 * PAGE));
+		apply(space, fake_unmap(to, to + 4 * PAGE));
+		fake_always(uffd, FAKE_PROBE, gone ? -ENOENT : 0);
+		apply(space, fake_fork(uffd));
+		assert_false(fi_events_unsettled(last_child));
+		assert_true(fi_events_unsettled(space));
+		assert_int_equal(fi_space_nr_owed(space), 16);
+		for (uint64_t page = 0; page < 8; page++)
+			assert_int_equal(
+				owed_at(toy, last_child, to + page * PAGE),
+				gone && page < 4 ? 0 : BASE + (8 * (uint64_t)gone + page) * PAGE);
+		apply(last_child, fake_unmap(to + 4 * PAGE, to + 8 * PAGE));
+		assert_int_equal(owed_at(toy, last_child, to + 5 * PAGE), 0);
+		fi_space_put(last_child);
+		assert_int_equal(fi_events_settled(space), 0);
+		assert_int_equal(fi_space_nr_owed(space), 16);
+	}
+	fi_space_put(space);
+	toy_free(toy);
+}
+
+/* One ENOENT may be a change whose event is still to come; the second probe says so. */
+static void what_cannot_be_told_yet_stays_disputed(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE));
+	apply(space, fake_unmap(BASE + 100 * PAGE, BASE + 104 * PAGE));
+	fake_script(space->uffd, FAKE_PROBE, -ENOENT, 0);
+	fake_script(space->uffd, FAKE_PROBE, -ENOENT, 0); /* the first page is gone */
+	fake_script(space->uffd, FAKE_PROBE, -ENOENT, 0);
+	fake_script(space->uffd, FAKE_PROBE, -EAGAIN, 0); /* of the second we do not know */
+	assert_int_equal(fi_events_settled(space), 0);
+	assert_true(fi_events_unsettled(space));
+	assert_int_equal(fi_space_nr_owed(space), 15);
+	assert_int_equal(fi_events_settled(space), 0);
+	assert_false(fi_events_unsettled(space));
+	assert_int_equal(fi_space_nr_owed(space), 15);
+	fi_space_put(space);
+	toy_free(toy);
+}
+
+/* mremap, munmap, mremap to the same place again, munmap: nothing was ever displaced. */
+static void a_move_onto_what_is_disputed_drops_it(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	for (uint64_t i = 0; i < 4; i++) {
+		apply(space, fake_remap(BASE + 4 * i * PAGE, BASE + 100 * PAGE, 4 * PAGE));
+		apply(space, fake_unmap(BASE + 4 * i * PAGE, BASE + 4 * (i + 1) * PAGE));
+		assert_int_equal(owed_at(toy, space, BASE + 100 * PAGE), BASE + 4 * i * PAGE);
+		assert_int_equal(fi_space_nr_owed(space), 16 - 4 * i);
+		apply(space, fake_unmap(BASE + 100 * PAGE, BASE + 104 * PAGE));
+		assert_int_equal(fi_layout_count(&space->displaced), 0);
+	}
+
+	/* A smaller one that grows has the rest of the place, too. */
+	apply(space, fake_remap(BASE + 1000 * PAGE, BASE + 102 * PAGE, PAGE));
+	assert_int_equal(owed_at(toy, space, BASE + 103 * PAGE), 0);
+	fake_always(space->uffd, FAKE_PROBE, -ENOENT);
+	assert_int_equal(fi_events_settled(space), 0);
+	assert_int_equal(fi_space_nr_owed(space), 0);
+	fi_space_put(space);
+	toy_free(toy);
+}
+
+/* mremap, munmap, and a neighbour grows over it, all before a probe: the pages that grew are zeros. */
+static void a_single_thread_is_taken_at_its_word(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	apply(space, fake_remap(BASE, BASE + 16 * PAGE, 4 * PAGE));
+	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
+	apply(space, fake_unmap(BASE + 16 * PAGE, BASE + 20 * PAGE));
+	assert_false(fi_events_unsettled(space));
+	assert_int_equal(owed_at(toy, space, BASE + 16 * PAGE), 0);
+	assert_int_equal(fi_space_nr_owed(space), 12);
+	fi_space_put(space);
+	toy_free(toy);
+}
+
 /* Linux sends an UNMAP for the source after each REMAP.  Before it is read, another thread's mremap
  * may have taken the place that became free. */
 static void unmap_behind_a_remap_spares_what_came_since(void **state)
@@ -164,6 +341,7 @@ static void unmap_behind_a_remap_spares_what_came_since(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE)); /* A */
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE, 4 * PAGE));   /* B, to where A came from */
 	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));	     /* A's second message */
@@ -172,26 +350,36 @@ static void unmap_behind_a_remap_spares_what_came_since(void **state)
 	assert_int_equal(owed_at(toy, space, BASE + 100 * PAGE), BASE);
 	assert_int_equal(fi_space_nr_owed(space), 16);
 
-	/* Each move excuses one unmap only. */
-	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
+	/* A real one is decided when the kernel can be asked; from then on they mean what they say. */
+	apply(space, fake_unmap(BASE, BASE + 2 * PAGE));
+	assert_true(fi_events_unsettled(space));
+	fake_probe = nothing_at_base;
+	assert_int_equal(fi_events_settled(space), 0);
 	assert_int_equal(owed_at(toy, space, BASE), 0);
+	assert_int_equal(fi_space_nr_owed(space), 14);
+	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
+	assert_int_equal(owed_at(toy, space, BASE + 2 * PAGE), 0);
+	assert_int_equal(fi_events_settled(space), 0);
 	assert_int_equal(fi_space_nr_owed(space), 12);
 	fi_space_put(space);
 	toy_free(toy);
 }
 
-/* MREMAP_DONTUNMAP sends no UNMAP: what waits for one is forgotten when no event is pending. */
+/* MREMAP_DONTUNMAP sends no UNMAP behind it. */
 static void a_remap_without_unmap_excuses_none(void **state)
 {
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 100 * PAGE, 4 * PAGE));
 	assert_int_equal(fi_events_settled(space), 0);
 	apply(space, fake_remap(BASE + 8 * PAGE, BASE, 4 * PAGE));
 	apply(space, fake_unmap(BASE + 8 * PAGE, BASE + 12 * PAGE));
+	assert_int_equal(fi_events_settled(space), 0);
 	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
 	assert_int_equal(owed_at(toy, space, BASE), 0);
+	assert_int_equal(fi_events_settled(space), 0);
 	assert_int_equal(fi_space_nr_owed(space), 12);
 	fi_space_put(space);
 	toy_free(toy);
@@ -202,6 +390,7 @@ static void displaced_content_that_nobody_asks_for_is_dropped(void **state)
 	struct toy *toy = toy_simple(BASE, 16);
 	struct fi_space *space = space_of(toy);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));
 	assert_int_equal(fi_space_nr_owed(space), 16);
 	assert_int_equal(fi_events_settled(space), 0);
@@ -220,6 +409,7 @@ static void displaced_twice_is_not_guessed_at(void **state)
 	struct fi_space *space = space_of(toy);
 	struct uffd_msg msg = fake_remap(BASE + 4 * PAGE, BASE + 9 * PAGE, 2 * PAGE);
 
+	single = false;
 	apply(space, fake_remap(BASE, BASE + 8 * PAGE, 4 * PAGE));
 	assert_int_equal(fi_event_apply(space, &msg, &birth), -ENOTRECOVERABLE);
 	fi_space_put(space);
@@ -337,6 +527,63 @@ static void fork_clones_what_is_there_now(void **state)
 	fi_space_put(child);
 	assert_int_equal(owed_at(toy, grandchild, BASE + 200 * PAGE), BASE + 4 * PAGE);
 	fi_space_put(grandchild);
+	toy_free(toy);
+}
+
+static int gone_but_for_two_pages(int fd, uint64_t addr)
+{
+	return addr == BASE + 2 * PAGE || addr == BASE + 3 * PAGE ? 0 : -ENOENT;
+}
+
+/* Thread A forks, thread B unmaps; B's event is read first, or A's is put back behind it. */
+static void a_fork_that_comes_late_has_what_the_child_has(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	apply(space, fake_unmap(BASE, BASE + 6 * PAGE));
+	assert_true(fi_events_unsettled(space));
+	assert_int_equal(owed_at(toy, space, BASE + 2 * PAGE), 0);
+	fake_probe = gone_but_for_two_pages;
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_false(fi_events_unsettled(last_child));
+	for (uint64_t page = 0; page < 16; page++)
+		assert_int_equal(owed_at(toy, last_child, BASE + page * PAGE),
+				 page == 2 || page == 3 || page >= 6 ? BASE + page * PAGE : 0);
+	assert_int_equal(fi_space_nr_owed(last_child), 12);
+	assert_int_equal(fi_layout_count(&last_child->layout), 2);
+	fi_space_put(last_child);
+
+	/* Nobody forks from before any more. */
+	assert_int_equal(fi_events_settled(space), 0);
+	assert_int_equal(fi_space_nr_owed(space), 10);
+	fake_probe = NULL;
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_int_equal(fi_space_nr_owed(last_child), 10);
+	assert_int_equal(owed_at(toy, last_child, BASE + 2 * PAGE), 0);
+	fi_space_put(last_child);
+	fi_space_put(space);
+	toy_free(toy);
+}
+
+/* What was unmapped and moved onto is not a child's. */
+static void what_is_moved_onto_is_not_left(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 16);
+	struct fi_space *space = space_of(toy);
+
+	single = false;
+	apply(space, fake_unmap(BASE, BASE + 4 * PAGE));
+	apply(space, fake_remap(BASE + 1000 * PAGE, BASE + 2 * PAGE, PAGE)); /* nothing of ours */
+	apply(space, fake_remap(BASE + 8 * PAGE, BASE + 3 * PAGE, PAGE));
+	assert_int_equal(fi_space_nr_owed(space), 14);
+	apply(space, fake_fork(fake_uffd_new()));
+	assert_int_equal(owed_at(toy, last_child, BASE + PAGE), BASE + PAGE);
+	assert_int_equal(owed_at(toy, last_child, BASE + 2 * PAGE), 0);
+	assert_int_equal(owed_at(toy, last_child, BASE + 3 * PAGE), BASE + 8 * PAGE);
+	fi_space_put(last_child);
+	fi_space_put(space);
 	toy_free(toy);
 }
 
@@ -482,10 +729,10 @@ struct pending {
 struct world {
 	int index;
 	struct fi_space *space;
-	int cell[CELLS];   /* the origin's cell, NOWHERE, BLANK */
-	bool given[CELLS]; /* by origin: not owed any more */
-	bool blank_late
-		[CELLS]; /* held nothing of the image when a call that still goes on unmapped it */
+	int cell[CELLS];	 /* the origin's cell, NOWHERE, BLANK */
+	bool given[CELLS];	 /* by origin: not owed any more */
+	bool landed[CELLS];	 /* content was moved here since all events were read */
+	bool blank_moved[CELLS]; /* held nothing of the image when a call that goes on moved it */
 	struct pending queue[THREADS][6];
 	int nr[THREADS];
 };
@@ -595,7 +842,8 @@ static void check_invariant(struct world *w)
 		if (rank_of[origin] >= 0 &&
 		    fi_owed_test(&w->space->owed, (uint64_t)rank_of[origin]))
 			assert_int_equal(places_of(&w->space->layout, addr_of(origin)) +
-						 places_of(&w->space->displaced, addr_of(origin)),
+						 places_of(&w->space->displaced, addr_of(origin)) +
+						 places_of(&w->space->left, addr_of(origin)),
 					 1);
 }
 
@@ -659,23 +907,21 @@ static bool any_mapped(const struct world *w, int start, int end)
 }
 
 /* Free for the kernel to choose.  Left out, because the engine cannot tell it yet: a place that held
- * nothing of the image when it was unmapped, by a call whose event is still to come.  A REMAP to it
+ * nothing of the image when it was moved away, by a call whose event is still to come.  A REMAP to it
  * that is read before that event displaces nothing, and the event is then taken to mean what came. */
 static bool can_choose(const struct world *w, int start, int end)
 {
 	for (int c = start; c < end; c++)
-		if (w->cell[c] != NOWHERE || w->blank_late[c])
+		if (w->cell[c] != NOWHERE || w->blank_moved[c])
 			return false;
 	return true;
 }
 
-static void forget(struct world *w, int start, int end, bool late)
+static void forget(struct world *w, int start, int end)
 {
 	for (int c = start; c < end; c++) {
 		if (w->cell[c] >= 0)
 			w->given[w->cell[c]] = true; /* nobody can ask for it any more */
-		else if (late)
-			w->blank_late[c] = true;
 		w->cell[c] = NOWHERE;
 	}
 }
@@ -686,7 +932,7 @@ static void call_munmap(struct world *w, int t, int start, int end)
 		return;
 	if (any_mapped(w, start, end))
 		send_unmap(w, t, start, end, false);
-	forget(w, start, end, true);
+	forget(w, start, end);
 }
 
 static void call_discard(struct world *w, int t, int start, int end)
@@ -699,6 +945,16 @@ static void call_discard(struct world *w, int t, int start, int end)
 			w->given[w->cell[c]] = true;
 }
 
+/* What grows has no event.  Left out: over what has just landed and is gone again (events.c says what
+ * remains). */
+static bool can_grow(const struct world *w, int start, int end)
+{
+	for (int c = start; c < end; c++)
+		if (w->landed[c])
+			return false;
+	return true;
+}
+
 static void call_mremap(struct world *w, int t, int start, int end, int to, int new_len, bool fixed,
 			bool dont_unmap)
 {
@@ -709,26 +965,29 @@ static void call_mremap(struct world *w, int t, int start, int end, int to, int 
 		return;
 	if (fixed ? !at_rest(w, to, to + new_len, false) : !can_choose(w, to, to + new_len))
 		return;
+	if (to + keep < to + new_len && !can_grow(w, to + keep, to + new_len))
+		return;
 	if (!fixed && new_len < len)
 		return; /* that would stay in place */
 
 	if (fixed) {
 		if (any_mapped(w, to, to + new_len))
 			send_unmap(w, t, to, to + new_len, false);
-		forget(w, to, to + new_len, false);
+		forget(w, to, to + new_len);
 	}
 	send(w, t, fake_remap(addr_of(start), addr_of(to), (uint64_t)keep * PAGE), start,
 	     start + keep, to, false);
 	if (keep < len) {
 		send_unmap(w, t, start + keep, end, false);
-		forget(w, start + keep, end, true);
+		forget(w, start + keep, end);
 	}
 	for (int i = 0; i < keep; i++)
 		moved[i] = w->cell[start + i];
 	for (int i = 0; i < keep; i++) {
 		if (!dont_unmap && w->cell[start + i] == BLANK)
-			w->blank_late[start + i] = true;
+			w->blank_moved[start + i] = true;
 		w->cell[start + i] = dont_unmap ? BLANK : NOWHERE;
+		w->landed[to + i] = true;
 	}
 	if (!dont_unmap)
 		send_unmap(w, t, start, start + keep, true);
@@ -740,7 +999,7 @@ static void call_mremap(struct world *w, int t, int start, int end, int to, int 
 static void call_grow(struct world *w, int start, int end)
 {
 	if (start == 0 || w->cell[start - 1] == NOWHERE || any_mapped(w, start, end) ||
-	    !at_rest(w, start - 1, end, false))
+	    !at_rest(w, start - 1, end, false) || !can_grow(w, start, end))
 		return;
 	for (int c = start; c < end; c++)
 		w->cell[c] = BLANK;
@@ -791,6 +1050,14 @@ static void random_call(struct world *w, int t, uint64_t *rnd)
 	}
 }
 
+static const struct world *asked;
+
+static int truth(int fd, uint64_t addr)
+{
+	assert_int_equal(fd, asked->space->uffd);
+	return asked->cell[(addr - BASE) / PAGE] == NOWHERE ? -ENOENT : 0;
+}
+
 static void deliver(struct world *w, int t)
 {
 	note(" %d/%d.", w->index, t);
@@ -800,8 +1067,12 @@ static void deliver(struct world *w, int t)
 	check_invariant(w);
 	if (quiet(w)) {
 		/* What the reader does when a probe finds no event pending. */
+		asked = w;
+		fake_probe = truth;
 		assert_int_equal(fi_events_settled(w->space), 0);
-		memset(w->blank_late, 0, sizeof(w->blank_late));
+		assert_false(fi_events_unsettled(w->space));
+		memset(w->landed, 0, sizeof(w->landed));
+		memset(w->blank_moved, 0, sizeof(w->blank_moved));
 		compare(w);
 	}
 }
@@ -876,6 +1147,7 @@ static void random_programs_are_followed(void **state)
 {
 	uint64_t rnd = toy_seed("events");
 
+	single = false;
 	make_arena();
 	for (int i = 0; i < SEQUENCES; i++)
 		sequence(&rnd);
@@ -889,6 +1161,12 @@ int main(void)
 		cmocka_unit_test_setup(remap_onto_other_content, reset),
 		cmocka_unit_test_setup(unmap_that_comes_late_means_the_old_content, reset),
 		cmocka_unit_test_setup(remap_that_comes_late_means_the_old_content, reset),
+		cmocka_unit_test_setup(unmap_that_comes_late_spares_what_has_landed, reset),
+		cmocka_unit_test_setup(what_has_landed_and_is_gone_is_dropped, reset),
+		cmocka_unit_test_setup(a_child_knows_what_has_landed, reset),
+		cmocka_unit_test_setup(what_cannot_be_told_yet_stays_disputed, reset),
+		cmocka_unit_test_setup(a_move_onto_what_is_disputed_drops_it, reset),
+		cmocka_unit_test_setup(a_single_thread_is_taken_at_its_word, reset),
 		cmocka_unit_test_setup(unmap_behind_a_remap_spares_what_came_since, reset),
 		cmocka_unit_test_setup(a_remap_without_unmap_excuses_none, reset),
 		cmocka_unit_test_setup(displaced_content_that_nobody_asks_for_is_dropped, reset),
@@ -897,6 +1175,8 @@ int main(void)
 		cmocka_unit_test_setup(more_than_two_and_four_gib_at_once, reset),
 		cmocka_unit_test_setup(at_the_end_of_user_memory, reset),
 		cmocka_unit_test_setup(fork_clones_what_is_there_now, reset),
+		cmocka_unit_test_setup(a_fork_that_comes_late_has_what_the_child_has, reset),
+		cmocka_unit_test_setup(what_is_moved_onto_is_not_left, reset),
 		cmocka_unit_test_setup(wipe_on_fork_is_zeros_for_the_child_only, reset),
 		cmocka_unit_test_setup(what_is_wiped_is_asked_anew, reset),
 		cmocka_unit_test_setup(fork_without_memory_is_stillborn, reset),

@@ -92,10 +92,10 @@ static void one_vma(struct spoiled *s, uint64_t start, uint64_t end)
 	builder_mm(&s->image, 10, &vma, 1);
 }
 
-#define SPOIL(name, ...)                    \
-	static void name(struct spoiled *s) \
-	{                                   \
-		__VA_ARGS__;                \
+#define SPOIL(name, ...)                                                                           \
+	static void name(struct spoiled *s)                                                        \
+	{                                                                                          \
+		__VA_ARGS__;                                                                       \
 	}
 
 /* files */
@@ -307,9 +307,9 @@ static void chain_too_long(struct spoiled *s)
 }
 
 static const struct bad_case cases[] = {
-#define BAD(spoil, code, text)            \
-	{                                 \
-#spoil, spoil, code, text \
+#define BAD(spoil, code, text)                                                                     \
+	{                                                                                          \
+#spoil, spoil, code, text                                                          \
 	}
 	BAD(no_inventory, -ENOENT, "'inventory.img' is missing"),
 	BAD(no_pstree, -ENOENT, "'pstree.img' is missing"),

@@ -1,4 +1,4 @@
-/* tests/unit/test-smaps.c - what smaps says of MADV_WIPEONFORK.
+/* tests/unit/test-smaps.c - what /proc says of memory and threads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -6,6 +6,7 @@
 
 #include "tests/unit/cmocka-first.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -88,12 +89,29 @@ static void the_real_thing(void **state)
 	assert_int_equal(munmap(at, 6 * PAGE), 0);
 }
 
+static void *sleeper(void *arg)
+{
+	(void)pause();
+	return arg;
+}
+
+static void a_second_thread_is_company(void **state)
+{
+	pthread_t thread;
+
+	assert_true(fi_smaps_alone(getpid()));
+	assert_int_equal(pthread_create(&thread, NULL, sleeper, NULL), 0);
+	assert_false(fi_smaps_alone(getpid()));
+	assert_false(fi_smaps_alone(0x7fffffff));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_mapping),
 		cmocka_unit_test(where_nothing_is_nothing_is_said),
 		cmocka_unit_test(the_real_thing),
+		cmocka_unit_test(a_second_thread_is_company),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

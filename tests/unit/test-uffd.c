@@ -28,6 +28,7 @@
 
 #include "restore/demand.h"
 #include "restore/drain.h"
+#include "restore/smaps.h"
 #include "restore/uffd.h"
 #include "tests/unit/toy-image.h"
 
@@ -333,6 +334,95 @@ static void threads_take_each_others_places(void)
 	CHECK(are_pages(place(PLACES - 1), 8, 8));
 }
 
+static void *unmap_beyond(void *arg)
+{
+	CHECK(munmap((void *)(uintptr_t)(AWAY + 103 * PAGE), 5 * PAGE) == 0);
+	return arg;
+}
+
+/* A munmap of a place that has nothing of the image, and a move to there.  The munmap tells another
+ * userfaultfd first, and sleeps until we read that; so its UNMAP comes when the REMAP was read. */
+static void unmaps_where_others_land(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_EVENT_UNMAP };
+	struct uffdio_register reg = { .range = { AWAY + 103 * PAGE, PAGE },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int other = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffd_msg msg;
+	pthread_t thread;
+
+	(void)move(0, 4, 8, MREMAP_MAYMOVE | MREMAP_FIXED, AWAY); /* its end is watched and empty */
+	CHECK(mremap((void *)(uintptr_t)(AWAY + 4 * PAGE), 4 * PAGE, 4 * PAGE,
+		     MREMAP_MAYMOVE | MREMAP_FIXED,
+		     (void *)(uintptr_t)(AWAY + 104 * PAGE)) != MAP_FAILED);
+	CHECK(mmap((void *)(uintptr_t)reg.range.start, PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
+	CHECK(ioctl(other, UFFDIO_API, &api) == 0 && ioctl(other, UFFDIO_REGISTER, &reg) == 0);
+	CHECK(pthread_create(&thread, NULL, unmap_beyond, NULL) == 0);
+	{
+		struct pollfd pfd = { .fd = other, .events = POLLIN };
+
+		while (poll(&pfd, 1, -1) != 1 || !(pfd.revents & POLLIN))
+			(void)usleep(1000);
+	}
+	(void)move(20, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, AWAY + 104 * PAGE);
+	CHECK(read(other, &msg, sizeof(msg)) == sizeof(msg) && msg.event == UFFD_EVENT_UNMAP);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(are_pages(AWAY + 104 * PAGE, 20, 4));
+	(void)close(other);
+}
+
+static void *fork_and_read(void *arg)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0)
+		_exit(are_pages(BASE + 40 * PAGE, 40, 4) ? 0 : 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	return arg;
+}
+
+/* A fork, and a munmap right after it.  The fork tells another userfaultfd first, and sleeps until we
+ * read that; so its FORK comes when the UNMAP was read.  The child has the memory. */
+static void unmaps_after_a_fork(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_EVENT_FORK };
+	struct uffdio_register reg = { .range = { BASE - 16 * PAGE, PAGE },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int other = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct pollfd pfd = { .fd = other, .events = POLLIN };
+	struct uffd_msg msg;
+	pthread_t thread;
+
+	CHECK(mmap((void *)(uintptr_t)reg.range.start, PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
+	CHECK(ioctl(other, UFFDIO_API, &api) == 0 && ioctl(other, UFFDIO_REGISTER, &reg) == 0);
+	CHECK(pthread_create(&thread, NULL, fork_and_read, NULL) == 0);
+	while (poll(&pfd, 1, -1) != 1 || !(pfd.revents & POLLIN))
+		(void)usleep(1000);
+	CHECK(munmap(at(40), 4 * PAGE) == 0);
+	CHECK(read(other, &msg, sizeof(msg)) == sizeof(msg) && msg.event == UFFD_EVENT_FORK);
+	CHECK(pthread_join(thread, NULL) == 0);
+	(void)close(other);
+}
+
+/* One thread: what it has moved and unmapped again is gone, whoever grows there. */
+static void unmaps_what_it_has_moved(void)
+{
+	for (uint64_t i = 0; i < 8; i++) {
+		uint64_t to = AWAY + 100 * i * PAGE;
+
+		(void)move(16 * i, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+		(void)move(16 * i + 8, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, to + 4 * PAGE);
+		CHECK(munmap((void *)(uintptr_t)(to + 4 * PAGE), 4 * PAGE) == 0);
+		CHECK(mremap((void *)(uintptr_t)to, 4 * PAGE, 8 * PAGE, 0) != MAP_FAILED);
+		CHECK(are_pages(to, 16 * i, 4));
+		for (uint64_t page = 4; page < 8; page++)
+			CHECK(is_zero(to + page * PAGE));
+	}
+}
+
 static void exits_with_pages_owed(void)
 {
 	CHECK(are_pages(BASE + 10 * PAGE, 10, 1));
@@ -362,7 +452,12 @@ static void stillborn(void *arg, struct fi_space *parent, int uffd)
 	fail_msg("stillborn");
 }
 
-static const struct fi_birth birth = { .born = born, .stillborn = stillborn };
+static bool alone(void *arg, struct fi_space *space)
+{
+	return space->pid && fi_smaps_alone(space->pid);
+}
+
+static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .alone = alone };
 
 /* A userfaultfd with CRIU's features over the toy's addresses, of the calling process. */
 static int watch_memory(void)
@@ -484,6 +579,7 @@ static int serve(void (*program)(void), bool drain)
 	(void)close(ready[1]);
 	assert_int_equal(fi_space_new(uffd, &toy->task, toy->source, &space), 0);
 	space->id = 1;
+	space->pid = pid;
 	served[0] = space;
 	nr_served = 1;
 	nr_births = 0;
@@ -550,6 +646,9 @@ PROGRAM(forks)
 PROGRAM(forks_many_from_threads)
 PROGRAM(threads_move_memory)
 PROGRAM(threads_take_each_others_places)
+PROGRAM(unmaps_where_others_land)
+PROGRAM(unmaps_after_a_fork)
+PROGRAM(unmaps_what_it_has_moved)
 PROGRAM(exits_with_pages_owed)
 
 static void test_is_killed_with_pages_owed(void **state)
@@ -721,6 +820,9 @@ int main(void)
 		TEST(forks_many_from_threads),
 		TEST(threads_move_memory),
 		TEST(threads_take_each_others_places),
+		TEST(unmaps_where_others_land),
+		TEST(unmaps_after_a_fork),
+		TEST(unmaps_what_it_has_moved),
 		TEST(exits_with_pages_owed),
 		TEST(is_killed_with_pages_owed),
 		TEST(what_cannot_be_read_is_poisoned),

@@ -146,8 +146,8 @@ static void prepare_stack(void)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, -1,
 		     0) != MAP_FAILED);
 	/* Nobody else may settle where it is going to grow. */
-	REQUIRE(mmap(mem, 512 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-		     0) != MAP_FAILED);
+	REQUIRE(mmap(mem, 512 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		     -1, 0) != MAP_FAILED);
 	for (size_t nr = 1; nr <= DOWN_PAGES; nr++)
 		fill_page(down - nr * PAGE, 97, nr);
 	area = make_area(8 * MIB, 98);
