@@ -47,7 +47,7 @@ static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *e
 	return true;
 }
 
-static bool alone(void *arg, struct fi_space *space)
+static bool alone(void *arg, struct fi_space *asked)
 {
 	return true;
 }

@@ -19,7 +19,7 @@
 #define BASE  UINT64_C(0x10000000)
 #define CHUNK 32
 
-static bool alone(void *arg, struct fi_space *space)
+static bool alone(void *arg, struct fi_space *asked)
 {
 	return false;
 }

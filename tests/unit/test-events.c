@@ -51,7 +51,7 @@ static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *e
 
 static bool single = true; /* the process has one thread */
 
-static bool alone(void *arg, struct fi_space *space)
+static bool alone(void *arg, struct fi_space *asked)
 {
 	return single;
 }

@@ -61,7 +61,8 @@ static bool is_free(const struct model *model, uint64_t start, uint64_t end)
 
 static void add(struct pair *pair, uint64_t start, uint64_t end, uint64_t origin)
 {
-	const struct fi_segment s = { start * PAGE, end * PAGE, origin * PAGE, false };
+	const struct fi_segment s = { start * PAGE, end * PAGE, origin * PAGE, false,
+				      FI_LANDING_OLD };
 
 	assert_int_equal(fi_layout_add(&pair->layout, &s), 0);
 	for (uint64_t a = start; a < end; a++)
@@ -150,7 +151,7 @@ static void behaves_like_an_array_of_pages(void **state)
 
 static void parts_keep_their_flag(void **state)
 {
-	const struct fi_segment s = { 0, 10 * PAGE, 50 * PAGE, true };
+	const struct fi_segment s = { 0, 10 * PAGE, 50 * PAGE, true, FI_LANDING_OLD };
 	struct fi_layout layout = FI_LAYOUT_EMPTY, out = FI_LAYOUT_EMPTY;
 
 	assert_int_equal(fi_layout_add(&layout, &s), 0);
@@ -169,7 +170,7 @@ static void parts_keep_their_flag(void **state)
 static void ends_of_memory(void **state)
 {
 	const uint64_t top = UINT64_C(1) << 47;
-	const struct fi_segment s = { top - 4 * PAGE, top, top - 4 * PAGE, false };
+	const struct fi_segment s = { top - 4 * PAGE, top, top - 4 * PAGE, false, FI_LANDING_OLD };
 	struct fi_layout layout = FI_LAYOUT_EMPTY;
 
 	assert_int_equal(fi_layout_cut(&layout, 0, UINT64_MAX, NULL), 0);
@@ -191,7 +192,8 @@ static void without_memory_nothing_changes(void **state)
 		for (int ops = 0; ops < 3; ops++)
 			for (long n = 0;; n++) {
 				struct pair p = { .layout = FI_LAYOUT_EMPTY }, q = p, copy = p;
-				const struct fi_segment s = { 190 * PAGE, 191 * PAGE, 0, false };
+				const struct fi_segment s = { 190 * PAGE, 191 * PAGE, 0, false,
+							      FI_LANDING_OLD };
 				int r;
 
 				/* Full to the last place, so that the next add must grow. */

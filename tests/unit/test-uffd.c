@@ -452,9 +452,9 @@ static void stillborn(void *arg, struct fi_space *parent, int uffd)
 	fail_msg("stillborn");
 }
 
-static bool alone(void *arg, struct fi_space *space)
+static bool alone(void *arg, struct fi_space *asked)
 {
-	return space->pid && fi_smaps_alone(space->pid);
+	return asked->pid && fi_smaps_alone(asked->pid);
 }
 
 static const struct fi_birth birth = { .born = born, .stillborn = stillborn, .alone = alone };
