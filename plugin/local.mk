@@ -22,4 +22,4 @@ plugin_faultin_la_CFLAGS = $(WARNINGS_CFLAGS)
 plugin_faultin_la_LDFLAGS = -module -avoid-version -shared \
 	-Wl,--version-script=$(srcdir)/plugin/faultin.map
 EXTRA_plugin_faultin_la_DEPENDENCIES = plugin/faultin.map
-EXTRA_DIST += plugin/faultin.map doc/plugin.md
+EXTRA_DIST += plugin/faultin.map
