@@ -6,7 +6,7 @@ man_sources = \
 	doc/faultin-serve.1.scd \
 	doc/faultin-report.5.scd \
 	doc/faultin-plugin.7.scd
-EXTRA_DIST += $(man_sources) doc/design.md doc/model.md
+EXTRA_DIST += $(man_sources) doc/design.md doc/model.md doc/placement.md
 
 if HAVE_SCDOC
 man_pages = $(man_sources:.scd=)
