@@ -1,2 +1,2 @@
 noinst_LIBRARIES += libcommon.a
-libcommon_a_SOURCES = common/cleanup.h common/error.c common/error.h
+libcommon_a_SOURCES = common/cleanup.h common/clock.h common/error.c common/error.h

@@ -48,14 +48,6 @@ bool fi_space_list_remove(struct fi_space_list *list, const struct fi_space *spa
 	return false;
 }
 
-uint64_t fi_now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 void fi_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attr;

@@ -21,8 +21,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "restore/lazysock.h"
 #include "restore/names.h"
 #include "restore/procevents.h"
@@ -42,14 +42,6 @@ struct session {
 	struct fi_report *report;
 	struct fi_error *err;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static int watch(struct session *session, int fd)
 {
@@ -81,7 +73,7 @@ static void on_connect(struct session *session)
 		fi_log(FI_LOG_WARN, "%s, ignoring", err.text);
 		return;
 	}
-	session->connected = now_ns();
+	session->connected = fi_now_ns();
 	session->phase = RESTORING;
 	unwatch(session, session->config->listener);
 	if (watch(session, session->criu.fd) < 0)
@@ -126,7 +118,7 @@ static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 
 static void on_finished(struct session *session)
 {
-	session->restored = now_ns();
+	session->restored = fi_now_ns();
 	session->phase = RUNNING;
 	fi_log(FI_LOG_INFO, "the restore is finished, draining");
 	fi_engine_restored(session->engine);
@@ -334,7 +326,7 @@ static int result(struct session *session)
 	struct fi_report *report = session->report;
 
 	fi_engine_totals(session->engine, &report->totals);
-	report->total_ns = session->connected ? now_ns() - session->connected : 0;
+	report->total_ns = session->connected ? fi_now_ns() - session->connected : 0;
 	report->restore_ns = session->restored ? session->restored - session->connected : 0;
 	switch (session->phase) {
 	case RUNNING:

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14; without it the copy's slow path does the work */
@@ -129,14 +130,6 @@ static bool resident(const struct mapped_file *file, uint64_t first, uint64_t en
 	       stat.cached >= range.len / FI_PAGE_SIZE;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 void fi_source_need(struct fi_source *source, unsigned index, const uint8_t *bytes, uint64_t len)
 {
 	void *start = (void *)(uintptr_t)bytes;
@@ -144,11 +137,11 @@ void fi_source_need(struct fi_source *source, unsigned index, const uint8_t *byt
 
 	if (fi_source_is_populated(source, index, bytes, len))
 		return;
-	before = now_ns();
+	before = fi_now_ns();
 	if (len > FI_PAGE_SIZE)
 		(void)madvise(start, len, MADV_WILLNEED);
 	(void)madvise(start, len, MADV_POPULATE_READ);
-	after = now_ns();
+	after = fi_now_ns();
 	if (after - before > DISK_NS + len / FI_PAGE_SIZE * 1000)
 		source->waited = after;
 }

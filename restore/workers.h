@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "common/clock.h"
 #include "restore/engine.h"
 #include "restore/placement.h"
 
@@ -65,8 +66,6 @@ struct fi_engine {
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space);
 bool fi_space_list_remove(struct fi_space_list *list, const struct fi_space *space);
-
-uint64_t fi_now_ns(void);
 
 /* A condition that fi_cond_wait_ns can wait for, at most @ns from now. */
 void fi_cond_init(pthread_cond_t *cond);
