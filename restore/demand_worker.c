@@ -1,4 +1,4 @@
-/* restore/demand_worker.c - a thread of the demand lane: sleep, step, conclude.
+/* restore/demand_worker.c - a thread of the demand lane: sleep, step, do what must be done.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 
 #include "restore/demand.h"
+#include "restore/fate.h"
 #include "restore/smaps.h"
 #include "restore/workers.h"
 
@@ -140,35 +141,16 @@ static bool on_alone(void *arg, struct fi_space *space)
 	return space->pid && fi_smaps_alone(space->pid);
 }
 
-/* Whether a space has come to its end, or must be looked at again soon. */
-static void conclude(struct fi_demand_worker *worker, struct fi_space *space, enum fi_step step)
+static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum fi_fate fate)
 {
-	struct fi_engine *engine = worker->engine;
-	/* Whoever asks, and whatever the step was: no parked fault may be forgotten (law 3). */
-	bool retry = step == FI_STEP_RETRY || fi_demand_unfinished(space);
-
-	switch (space->state) {
-	case FI_SPACE_GONE:
+	if (fate == FI_FATE_END) {
 		end_space(worker, space);
 		return;
-	case FI_SPACE_FAILED:
-		retry = true;
-		break;
-	case FI_SPACE_LIVE:
-		if (!engine->restored || space->nr_parked || fi_space_nr_owed(space) > 0)
-			break;
-		/* An UNMAP that was read may have settled the last pages while the FORK of another
-		 * thread, which came before it, is still to be read: its child owes them. */
-		retry = fi_space_probe(space) == -EAGAIN;
-		if (!retry) {
-			end_space(worker, space);
-			return;
-		}
-		break;
 	}
-
+	if (fate == FI_FATE_DOOM)
+		doom(worker, space);
 	(void)fi_space_list_remove(&worker->retry, space);
-	if (retry && fi_space_list_add(&worker->retry, space) < 0)
+	if (fate != FI_FATE_WAIT && fi_space_list_add(&worker->retry, space) < 0)
 		fi_demand_call(space);
 }
 
@@ -212,23 +194,16 @@ static void step_space(struct fi_demand_worker *worker, struct fi_space *space)
 		if (step != FI_STEP_MORE)
 			break;
 	}
-	if (space->state == FI_SPACE_FAILED)
-		doom(worker, space);
-	conclude(worker, space, step);
+	meet(worker, space, fi_fate_after(space, step, worker->engine->restored));
 }
 
-/* Somebody rang: the task may have gone, the drain may be through, the restore may have failed. */
+/* Somebody rang. */
 static void look_at(struct fi_demand_worker *worker, struct fi_space *space)
 {
-	if (space->uffd < 0)
-		return;
-	if (worker->engine->abandoned && space->state == FI_SPACE_LIVE)
-		space->state = FI_SPACE_FAILED;
-	if (space->state == FI_SPACE_FAILED) /* it may have been the drain that found out */
-		doom(worker, space);
-	if (fi_space_probe(space) == -ESRCH)
-		space->state = FI_SPACE_GONE;
-	conclude(worker, space, FI_STEP_IDLE);
+	struct fi_engine *engine = worker->engine;
+
+	if (space->uffd >= 0)
+		meet(worker, space, fi_fate_called(space, engine->restored, engine->abandoned));
 }
 
 static void answer_calls(struct fi_demand_worker *worker)

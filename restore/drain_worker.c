@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "restore/drain.h"
+#include "restore/fate.h"
 #include "restore/workers.h"
 
 /* Chunks of one space before the next one gets its turn: some claims. */
@@ -171,7 +172,7 @@ void *fi_drain_thread(void *arg)
 				nap(SOLE_CPU_NAP_NS);
 			step = fi_drain_step(space, &claim, keep_pace(space));
 		}
-		if (step == FI_STEP_END || fi_space_nr_owed(space) == 0)
+		if (fi_fate_calls(space, step))
 			fi_demand_call(space);
 		else if (step != FI_STEP_MORE)
 			nap(RETRY_NS);

@@ -11,6 +11,8 @@ librestore_a_SOURCES = \
 	restore/engine.h \
 	restore/events.c \
 	restore/events.h \
+	restore/fate.c \
+	restore/fate.h \
 	restore/fill.c \
 	restore/fill.h \
 	restore/gate.c \

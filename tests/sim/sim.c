@@ -37,6 +37,7 @@
 
 #include "restore/demand.h"
 #include "restore/drain.h"
+#include "restore/fate.h"
 #include "restore/fill.h"
 #include "restore/log.h"
 #include "tests/sim/door.h"
@@ -52,12 +53,18 @@ struct lane {
 	bool busy;	 /* inside a step: it must be resumed until it is through */
 };
 
+/* A space in the engine's lists. */
+struct seat {
+	struct fi_space *space;
+	bool called, soon;
+};
+
 static struct {
 	struct m_model m;
 	struct toy *toy;
 	struct fi_source *source;
 
-	struct fi_space *spaces[MAX_SPACES];
+	struct seat seats[MAX_SPACES];
 	int nr_spaces, drain_turn;
 	bool restored;
 
@@ -169,7 +176,10 @@ static void add_space(struct fi_space *space)
 {
 	if (sim.nr_spaces == MAX_SPACES)
 		abort();
-	sim.spaces[sim.nr_spaces++] = space;
+	sim.seats[sim.nr_spaces++] = (struct seat){
+		.space = space,
+		.called = sim.restored && fi_space_nr_owed(space) == 0,
+	};
 }
 
 static void born(void *arg, struct fi_space *parent, struct fi_space *child)
@@ -207,52 +217,77 @@ static bool alone(void *arg, struct fi_space *space)
 	return false;
 }
 
-/* What restore/demand_worker.c concludes from a step. */
-static void conclude(struct fi_space *space)
+/* Its program is killed, and nothing else is done to the space before that is so. */
+static void doom(struct fi_space *space)
 {
-	bool over = false;
+	int mm = sim.m.ctxs[sim.m.fds[space->uffd].ctx].mm;
 
-	switch (space->state) {
-	case FI_SPACE_GONE:
-		over = true;
-		break;
-	case FI_SPACE_LIVE:
-		if (!sim.restored || (door.plant != PLANT_CLOSE_OWING &&
-				      (space->nr_parked || fi_space_nr_owed(space) > 0)))
-			break;
-		over = fi_space_probe(space) != -EAGAIN;
-		break;
-	case FI_SPACE_FAILED:
-		break;
+	if (!space->doomed)
+		violation("a program must be killed that did nothing wrong");
+	space->doomed = true;
+	for (int i = 0; i < M_THREADS; i++)
+		if (sim.m.threads[i].state != M_FREE && sim.m.threads[i].state != M_DEAD &&
+		    sim.m.tasks[sim.m.threads[i].task].mm == mm)
+			m_kill(&sim.m, i);
+}
+
+static void meet(struct seat *seat, enum fi_fate fate)
+{
+	seat->soon = fate == FI_FATE_SOON || fate == FI_FATE_DOOM;
+	if (fate == FI_FATE_DOOM)
+		doom(seat->space);
+	if (fate == FI_FATE_END)
+		fi_space_retire(seat->space);
+}
+
+/* What a demand worker does with a space: when somebody has called, and when it is readable or to be
+ * looked at soon. */
+static void read_space(struct seat *seat, const struct fi_birth *birth)
+{
+	struct fi_space *space = seat->space;
+	enum fi_step step;
+
+	if (space->uffd >= 0 && (seat->called || (seat->soon && space->state == FI_SPACE_FAILED))) {
+		seat->called = false;
+		meet(seat, fi_fate_called(space, sim.restored, false));
 	}
-	if (over)
-		fi_space_retire(space);
+	if (space->uffd < 0 || space->state != FI_SPACE_LIVE ||
+	    !(seat->soon || m_poll(&sim.m, space->uffd) & POLLIN))
+		return;
+	step = fi_demand_step(space, birth);
+	if (door.plant == PLANT_PARKED_DROPPED)
+		space->nr_parked = 0;
+	if (door.plant == PLANT_CLOSE_OWING && sim.restored)
+		meet(seat, FI_FATE_END);
+	else
+		meet(seat, fi_fate_after(space, step, sim.restored));
 }
 
 static void demand_once(void)
 {
 	static const struct fi_birth birth = { born, stillborn, wipes, alone, NULL };
 
-	for (int i = 0; i < sim.nr_spaces; i++) {
-		struct fi_space *space = sim.spaces[i];
-
-		if (space->uffd < 0 || space->state == FI_SPACE_FAILED)
-			continue;
-		if (space->state == FI_SPACE_LIVE)
-			(void)fi_demand_step(space, &birth);
-		if (door.plant == PLANT_PARKED_DROPPED)
-			space->nr_parked = 0;
-		conclude(space);
-	}
+	for (int i = 0; i < sim.nr_spaces; i++)
+		read_space(&sim.seats[i], &birth);
 }
 
 static void drain_once(void)
 {
-	struct fi_space *space = sim.spaces[sim.drain_turn++ % sim.nr_spaces];
+	struct seat *seat = &sim.seats[sim.drain_turn++ % sim.nr_spaces];
 	struct fi_claim claim = { 0 };
 
-	if (space->uffd >= 0 && space->state == FI_SPACE_LIVE && sim.restored)
-		(void)fi_drain_step(space, &claim, FI_PACE_FULL);
+	if (seat->space->uffd < 0 || seat->space->state != FI_SPACE_LIVE || !sim.restored ||
+	    fi_space_nr_owed(seat->space) == 0)
+		return;
+	if (fi_fate_calls(seat->space, fi_drain_step(seat->space, &claim, FI_PACE_FULL)))
+		seat->called = true;
+}
+
+static void finish_restore(void)
+{
+	sim.restored = true;
+	for (int i = 0; i < sim.nr_spaces; i++)
+		sim.seats[i].called = true;
 }
 
 static void lane_main(int i)
@@ -574,9 +609,9 @@ static void check_end(void)
 		}
 	}
 	for (int i = 0; i < sim.nr_spaces; i++)
-		if (sim.spaces[i]->uffd >= 0 && sim.spaces[i]->state == FI_SPACE_LIVE)
+		if (sim.seats[i].space->uffd >= 0 && sim.seats[i].space->state == FI_SPACE_LIVE)
 			violation("space %d does not end, it owes %llu", i,
-				  (unsigned long long)fi_space_nr_owed(sim.spaces[i]));
+				  (unsigned long long)fi_space_nr_owed(sim.seats[i].space));
 }
 
 /* --- one schedule ------------------------------------------------------------------------------------ */
@@ -617,7 +652,7 @@ static void begin(void)
 static void end(void)
 {
 	for (int i = 0; i < sim.nr_spaces; i++)
-		fi_space_put(sim.spaces[i]);
+		fi_space_put(sim.seats[i].space);
 	fi_source_free(sim.source);
 }
 
@@ -648,7 +683,7 @@ static void one_step(void)
 	if (choose(64) == 0)
 		sim.m.max_fds = choose(2) ? M_FDS : 1;
 	if (!sim.restored && !sim.late && choose(8) == 0)
-		sim.restored = true;
+		finish_restore();
 	resume(choose(NR_LANES));
 	check_closed();
 }
@@ -661,7 +696,7 @@ static bool lanes_are_idle(const unsigned *rounds)
 			return false;
 	/* A drain lane that meets a closed gate goes on to the next space. */
 	for (int i = 0; sim.restored && i < sim.nr_spaces; i++)
-		if (sim.spaces[i]->uffd >= 0 && sim.spaces[i]->state == FI_SPACE_LIVE)
+		if (sim.seats[i].space->uffd >= 0 && sim.seats[i].space->state == FI_SPACE_LIVE)
 			return sim.lanes[1].rounds - rounds[1] > 500;
 	return true;
 }
@@ -705,7 +740,7 @@ static void settle(void)
 		rest();
 		check_waiting();
 	}
-	sim.restored = true;
+	finish_restore();
 	rest();
 	if (!sim.failure[0])
 		check_end();
