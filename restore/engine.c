@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "restore/room.h"
 #include "restore/workers.h"
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space)
@@ -127,7 +128,9 @@ static bool waiting(struct fi_demand_worker *worker)
 static void *guard_thread(void *arg)
 {
 	struct fi_engine *engine = arg;
+	struct fi_room room;
 
+	fi_room_init(&room);
 	(void)pthread_mutex_lock(&engine->guard_lock);
 	while (!engine->stopping) {
 		uint64_t now = fi_now_ns(), look_ns = FI_PLACEMENT_LOOK_AWAY_NS;
@@ -139,6 +142,7 @@ static void *guard_thread(void *arg)
 			if (worker->placement.cpu >= 0)
 				look_ns = FI_PLACEMENT_LOOK_NEAR_NS;
 		}
+		fi_room_make_way(&room, engine);
 		fi_cond_wait_ns(&engine->stop, &engine->guard_lock, look_ns);
 	}
 	(void)pthread_mutex_unlock(&engine->guard_lock);

@@ -13,6 +13,8 @@ librestore_a_SOURCES = \
 	restore/events.h \
 	restore/fate.c \
 	restore/fate.h \
+	restore/faulter.c \
+	restore/faulter.h \
 	restore/fill.c \
 	restore/fill.h \
 	restore/gate.c \
@@ -33,6 +35,8 @@ librestore_a_SOURCES = \
 	restore/procevents.h \
 	restore/report.c \
 	restore/report.h \
+	restore/room.c \
+	restore/room.h \
 	restore/serve.c \
 	restore/serve.h \
 	restore/serve_options.c \

@@ -6,26 +6,25 @@
 
 #include "restore/placement.h"
 
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
 #include "restore/log.h"
 
 /* Faults in a row, each within the pause of the one before, that call a worker near. */
 #define STREAK	 8
 #define PAUSE_NS 2000000
 
-/* Rounds between judgements; that many of them must have ended in an involuntary switch. */
-#define JUDGE_ROUNDS 32
-#define JUDGE_GOOD   10
-#define MAX_BAD	     4
+/* Rounds between checks.  Without an involuntary switch among them the worker looks where the thread
+ * has gone; it checks more and more seldom where that is the worker's CPU all the same. */
+#define PATIENCE     3
+#define MAX_PATIENCE 256
+
+/* So many follows are too many; one is forgiven for so many checks that went well. */
+#define MAX_FOLLOWS 12
+#define KEPT_CHECKS 4
 
 /* Absence after it was of no use. */
 #define USELESS_NS UINT64_C(200000000)
@@ -69,30 +68,6 @@ static long involuntary_switches(void)
 	return getrusage(RUSAGE_THREAD, &usage) < 0 ? 0 : usage.ru_nivcsw;
 }
 
-/* The CPU that the first thread of @pid ran on last, or -1. */
-static int cpu_of(pid_t pid)
-{
-	enum { PROCESSOR = 39 }; /* proc(5), field of /proc/PID/stat */
-	char path[64], line[1024], *at, *end;
-	fi_auto_close int fd = -EBADF;
-	ssize_t len;
-	long cpu;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-	if (len <= 0)
-		return -1;
-	line[len] = '\0';
-	at = strrchr(line, ')'); /* the name, field 2, may hold anything */
-	for (int field = 2; at && field < PROCESSOR; field++)
-		at = strchr(at + 1, ' ');
-	if (!at)
-		return -1;
-	cpu = strtol(at + 1, &end, 10);
-	return end > at + 1 && cpu >= 0 && cpu < CPU_SETSIZE ? (int)cpu : -1;
-}
-
 static int set_class(pid_t tid, int policy)
 {
 	const struct sched_param param = { 0 };
@@ -127,39 +102,41 @@ static void come_near(struct fi_placement *placement, int cpu)
 		go_away(placement, UINT64_MAX, "not permitted");
 	else if (placement->cpu != cpu) /* the guard came between */
 		go_away(placement, placement->away_until, "told to");
-	placement->checked = 0;
 	placement->switches = involuntary_switches();
+	placement->checked = 0;
 }
 
-/* Another CPU than this one to try, when the process's own word was of no use. */
-static int other_cpu(const struct fi_placement *placement)
+/* The threads that were woken have not preempted the worker. */
+static void follow(struct fi_placement *placement, pid_t pid, uint64_t now)
 {
-	int cpu = placement->cpu;
+	int cpu = fi_faulter_cpu(&placement->faulter, pid);
 
-	for (int i = 1; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET((cpu + i) % CPU_SETSIZE, &placement->everywhere))
-			return (cpu + i) % CPU_SETSIZE;
-	return cpu;
+	if (cpu == placement->cpu) {
+		if (placement->patience < MAX_PATIENCE)
+			placement->patience *= 2;
+		return;
+	}
+	if (cpu < 0 || ++placement->follows > MAX_FOLLOWS)
+		go_away(placement, now + USELESS_NS, "of no use");
+	else
+		come_near(placement, cpu);
 }
 
-static void judge(struct fi_placement *placement, pid_t pid, uint64_t now)
+static void check(struct fi_placement *placement, pid_t pid, uint64_t now)
 {
 	long switches = involuntary_switches();
-	int cpu;
 
-	if (switches - placement->switches >= JUDGE_GOOD) {
-		placement->checked = 0;
-		placement->switches = switches;
-		placement->bad = 0;
+	placement->checked = 0;
+	if (switches == placement->switches) {
+		follow(placement, pid, now);
 		return;
 	}
-	if (++placement->bad >= MAX_BAD) {
-		placement->bad = 0;
-		go_away(placement, now + USELESS_NS, "of no use");
-		return;
+	placement->switches = switches;
+	placement->patience = PATIENCE;
+	if (placement->follows && ++placement->kept >= KEPT_CHECKS) {
+		placement->kept = 0;
+		placement->follows--;
 	}
-	cpu = cpu_of(pid);
-	come_near(placement, cpu == placement->cpu ? other_cpu(placement) : cpu);
 }
 
 void fi_placement_round(struct fi_placement *placement, pid_t pid, uint64_t now)
@@ -169,13 +146,12 @@ void fi_placement_round(struct fi_placement *placement, pid_t pid, uint64_t now)
 	placement->last_round = now;
 	placement->streak = pause ? 1 : placement->streak + 1;
 	if (placement->cpu >= 0) {
-		if (++placement->checked >= JUDGE_ROUNDS)
-			judge(placement, pid, now);
-		return;
-	}
-	if (pid && placement->streak >= STREAK && now >= placement->away_until) {
-		placement->bad = 0;
-		come_near(placement, cpu_of(pid));
+		if (++placement->checked >= placement->patience)
+			check(placement, pid, now);
+	} else if (pid && placement->streak >= STREAK && now >= placement->away_until) {
+		placement->follows = 0;
+		placement->patience = PATIENCE;
+		come_near(placement, fi_faulter_cpu(&placement->faulter, pid));
 	}
 }
 

@@ -10,10 +10,11 @@
  * woken thread stays on it and preempts the worker at once.  (doc/placement.md has the figures.)
  *
  * A worker is AWAY (any CPU, normal class) or NEAR (one CPU, idle class).  It comes near while
- * faults arrive, judges by its own involuntary switches whether the thread it wakes really is on
- * its CPU, and goes away when it is not.  On a busy CPU an idle-class worker would starve; a guard
- * of normal class looks once a millisecond and sends a worker away that has work and makes no
- * progress.
+ * faults arrive.  As long as the thread that it wakes is on its CPU, each wake preempts it; when
+ * that has not happened for a few rounds, the thread has been moved (somebody else woke up there at
+ * the wrong moment) and the worker follows.  Where it would have to follow all the time it goes
+ * away.  On a busy CPU an idle-class worker would starve; a guard of normal class looks once a
+ * millisecond and sends a worker away that has work and makes no progress.
  *
  * The functions of the worker are for the worker's own thread; the guard's may come at any time.
  */
@@ -26,6 +27,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "restore/faulter.h"
+
 struct fi_placement {
 	pid_t tid;
 	cpu_set_t everywhere;	     /* where the process may run */
@@ -36,9 +39,12 @@ struct fi_placement {
 	/* The worker's own. */
 	unsigned streak;     /* rounds in a row without a pause */
 	uint64_t last_round; /* ns */
-	unsigned checked;    /* rounds since the last judgement */
-	long switches;	     /* involuntary ones at that time */
-	unsigned bad;	     /* bad judgements in a row */
+	unsigned checked;    /* rounds since the last check */
+	unsigned patience;   /* rounds until the next */
+	long switches;	     /* involuntary ones at the last check */
+	unsigned follows;    /* of late */
+	unsigned kept;	     /* checks that went well since one follow was forgiven */
+	struct fi_faulter faulter;
 
 	/* The guard's own. */
 	uint64_t seen_progress;

@@ -6,6 +6,7 @@ restore_tests = \
 	tests/unit/test-drain \
 	tests/unit/test-engine \
 	tests/unit/test-events \
+	tests/unit/test-faulter \
 	tests/unit/test-gate \
 	tests/unit/test-layout \
 	tests/unit/test-lazysock \
@@ -58,6 +59,9 @@ tests_unit_test_demand_LDADD = $(restore_test_libs)
 tests_unit_test_drain_CFLAGS = $(restore_test_cflags)
 tests_unit_test_drain_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc) -Wl,--wrap=fi_source_populate
 tests_unit_test_drain_LDADD = $(restore_test_libs)
+
+tests_unit_test_faulter_CFLAGS = $(restore_test_cflags)
+tests_unit_test_faulter_LDADD = $(restore_test_libs)
 
 tests_unit_test_engine_CFLAGS = $(restore_test_cflags)
 tests_unit_test_engine_LDADD = $(restore_test_libs)
