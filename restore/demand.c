@@ -24,8 +24,15 @@
 
 #define BATCH 32
 
+/* A stream goes on where everything up to here beyond its last pages is filled: by the drain. */
+#define STREAM_REACH (UINT64_C(16) << 20)
+
+/* The drain keeps so far ahead of a stream: it fills what comes then, and the stream's own faults
+ * what comes first.  Side by side they would wait for each other at every chunk. */
+#define STREAM_LEAD (UINT64_C(2) << 20)
+
 /* A fault of a stream brings along twice what the last one did, up to here. */
-#define STREAM_MAX (64 * FI_PAGE_SIZE)
+#define STREAM_MAX FI_FETCH_MAX
 
 static void bump(_Atomic uint64_t *counter)
 {
@@ -57,18 +64,32 @@ static void park(struct fi_space *space, uint64_t addr)
 	space->parked[space->nr_parked++] = addr;
 }
 
+/* The task has walked on from where the last fault's pages ended. */
+static bool in_stream(struct fi_space *space, uint64_t addr)
+{
+	struct fi_extent next;
+
+	if (addr < space->stream_next || addr - space->stream_next >= STREAM_REACH)
+		return false;
+	return addr == space->stream_next ||
+	       !fi_space_next_owed(space, space->stream_next, FI_PAGE_SIZE, &next) ||
+	       next.addr >= addr;
+}
+
 static void serve(struct fi_space *space, uint64_t addr)
 {
-	uint64_t want = addr == space->stream_next ? space->stream_len : FI_PAGE_SIZE;
+	uint64_t want = in_stream(space, addr) ? space->stream_len : FI_PAGE_SIZE;
 	struct fi_extent extent = fi_space_look(space, addr, want);
+	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
 	uint64_t len;
 
 	if (extent.bytes)
-		fi_source_need(space->source, extent.file, extent.bytes, extent.len);
+		extent.bytes = fi_source_fetch(space->source, extent.file, extent.bytes, extent.len,
+					       room, FI_FETCH_NEEDED);
 	switch (fi_fill(space, &extent, &space->count.demanded, &len)) {
 	case FI_FILLED:
-		if (want > FI_PAGE_SIZE) /* the drain goes on ahead of a stream */
-			fi_drain_from(space, addr + len);
+		if (want > FI_PAGE_SIZE)
+			fi_drain_keep_off(space, addr, addr + len + STREAM_LEAD);
 		space->stream_next = addr + len;
 		space->stream_len = want < STREAM_MAX ? 2 * want : STREAM_MAX;
 		break;

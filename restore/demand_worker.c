@@ -173,6 +173,8 @@ static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *
 	worker->now = fi_now_ns();
 	step = fi_demand_step(space, &birth);
 	if (load(&space->count.faults) != faults) {
+		if (worker->now - space->last_fault >= FI_PAUSE_NS)
+			space->burst_since = worker->now;
 		space->last_fault = worker->now;
 		fi_placement_round(&worker->placement, space->pid, worker->now);
 	}

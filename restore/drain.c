@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The disk is never waited for inside the gate: a chunk whose bytes are not known to be mapped is
- * populated outside, and picked again if an event came between.
+ * The disk is never waited for inside the gate: bytes that are not mapped are read outside, and the
+ * chunk is picked again if an event came between.
  */
 #include "config.h"
 
@@ -11,32 +11,45 @@
 
 #include "restore/fill.h"
 
-#define CHUNK	    (32 * FI_PAGE_SIZE)
-#define SHORT_CHUNK (4 * FI_PAGE_SIZE)
-#define POPULATE    (UINT64_C(2) << 20)
-#define READ_AHEAD  (UINT64_C(8) << 20)
+#define CHUNK	     FI_FETCH_MAX
+#define GENTLE_CHUNK (32 * FI_PAGE_SIZE)
+#define STREAM_CHUNK (16 * FI_PAGE_SIZE)
+#define SHORT_CHUNK  (4 * FI_PAGE_SIZE)
 
 /* What one page table maps. */
 #define CLAIM (UINT64_C(2) << 20)
 
+/* The first owed page at or after @addr that is not kept for faults. */
+static bool next_free(struct fi_space *space, uint64_t addr, uint64_t chunk, enum fi_pace pace,
+		      struct fi_extent *ret)
+{
+	if (!fi_space_next_owed(space, addr, chunk, ret))
+		return false;
+	if (pace == FI_PACE_FULL || ret->addr + ret->len <= space->kept_from ||
+	    ret->addr >= space->kept_to)
+		return true;
+	return fi_space_next_owed(space, space->kept_to, chunk, ret);
+}
+
 /* The next chunk of the claim; where it has none left, of a new one, from the space's cursor on and
  * around the end of memory if need be. */
-static bool pick(struct fi_space *space, struct fi_claim *claim, uint64_t chunk,
+static bool pick(struct fi_space *space, struct fi_claim *claim, uint64_t chunk, enum fi_pace pace,
 		 struct fi_extent *ret)
 {
-	bool found = claim->at < claim->end && fi_space_next_owed(space, claim->at, chunk, ret) &&
-		     ret->addr < claim->end;
+	bool found;
 
+	(void)pthread_mutex_lock(&space->drain_lock);
+	found = claim->at < claim->end && next_free(space, claim->at, chunk, pace, ret) &&
+		ret->addr < claim->end;
 	if (!found) {
-		(void)pthread_mutex_lock(&space->drain_lock);
-		found = fi_space_next_owed(space, space->drain_at, chunk, ret) ||
-			(space->drain_at && fi_space_next_owed(space, 0, chunk, ret));
+		found = next_free(space, space->drain_at, chunk, pace, ret) ||
+			(space->drain_at && next_free(space, 0, chunk, pace, ret));
 		if (found) {
 			claim->end = (ret->addr & ~(CLAIM - 1)) + CLAIM;
 			space->drain_at = claim->end;
 		}
-		(void)pthread_mutex_unlock(&space->drain_lock);
 	}
+	(void)pthread_mutex_unlock(&space->drain_lock);
 	if (!found)
 		return false;
 	if (ret->len > claim->end - ret->addr)
@@ -45,31 +58,28 @@ static bool pick(struct fi_space *space, struct fi_claim *claim, uint64_t chunk,
 	return true;
 }
 
-void fi_drain_from(struct fi_space *space, uint64_t addr)
+void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to)
 {
 	(void)pthread_mutex_lock(&space->drain_lock);
-	space->drain_at = addr;
+	space->kept_from = from;
+	space->kept_to = to;
+	space->drain_at = to;
 	(void)pthread_mutex_unlock(&space->drain_lock);
 }
 
-/* Inside the gate on entry and, when true, on return: @chunk's bytes are mapped and it is still
- * what the layout says. */
-static bool ready(struct fi_space *space, const struct fi_extent *chunk, enum fi_pace pace)
+/* Inside the gate on entry and, when true, on return: @chunk's bytes can be copied at once, and it is
+ * still what the layout says. */
+static bool ready(struct fi_space *space, struct fi_extent *chunk, uint8_t *room, enum fi_fetch why)
 {
 	uint64_t generation = space->generation;
 
 	if (!chunk->bytes ||
-	    fi_source_is_populated(space->source, chunk->file, chunk->bytes, chunk->len))
+	    fi_source_is_mapped(space->source, chunk->file, chunk->bytes, chunk->len))
 		return true;
 
 	fi_gate_leave(&space->gate);
-	if (pace != FI_PACE_GENTLE) {
-		if (fi_source_populate(space->source, chunk->file, chunk->bytes, POPULATE))
-			fi_source_read_ahead(space->source, chunk->file, chunk->bytes + POPULATE,
-					     READ_AHEAD);
-	} else {
-		(void)fi_source_populate(space->source, chunk->file, chunk->bytes, chunk->len);
-	}
+	chunk->bytes =
+		fi_source_fetch(space->source, chunk->file, chunk->bytes, chunk->len, room, why);
 	if (!fi_gate_enter(&space->gate))
 		return false;
 	if (space->generation == generation)
@@ -78,20 +88,35 @@ static bool ready(struct fi_space *space, const struct fi_extent *chunk, enum fi
 	return false;
 }
 
+static uint64_t chunk_of(enum fi_pace pace)
+{
+	switch (pace) {
+	case FI_PACE_FULL:
+		return CHUNK;
+	case FI_PACE_STREAM:
+		return STREAM_CHUNK;
+	case FI_PACE_SHORT:
+		return SHORT_CHUNK;
+	default:
+		return GENTLE_CHUNK;
+	}
+}
+
 enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum fi_pace pace)
 {
+	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
 	struct fi_extent chunk;
 	enum fi_step step = FI_STEP_MORE;
 	uint64_t len;
 
 	if (!fi_gate_enter(&space->gate))
 		return FI_STEP_RETRY;
-	if (space->state != FI_SPACE_LIVE ||
-	    !pick(space, claim, pace == FI_PACE_SHORT ? SHORT_CHUNK : CHUNK, &chunk)) {
+	if (space->state != FI_SPACE_LIVE || !pick(space, claim, chunk_of(pace), pace, &chunk)) {
 		fi_gate_leave(&space->gate);
 		return space->state == FI_SPACE_LIVE ? FI_STEP_IDLE : FI_STEP_END;
 	}
-	if (!ready(space, &chunk, pace)) {
+	if (!ready(space, &chunk, room,
+		   pace == FI_PACE_GENTLE ? FI_FETCH_GENTLE : FI_FETCH_STREAM)) {
 		claim->at = chunk.addr;
 		return FI_STEP_RETRY;
 	}

@@ -10,6 +10,7 @@
 enum fi_pace {
 	FI_PACE_FULL,
 	FI_PACE_SHORT, /* faults arrive in this space: short chunks, so that the gate is soon free */
+	FI_PACE_STREAM, /* faults arrive in order: chunks that keep ahead of them */
 	FI_PACE_GENTLE, /* a task waits for the disk: read no more than the chunk itself */
 };
 
@@ -26,7 +27,7 @@ struct fi_claim {
  * IDLE: the space owes nothing that a copy could give. */
 enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum fi_pace pace);
 
-/* The next claim is to begin with the first owed page from @addr on. */
-void fi_drain_from(struct fi_space *space, uint64_t addr);
+/* While faults arrive, [from, to) is left to them, and the next claim begins behind it. */
+void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to);
 
 #endif

@@ -8,26 +8,38 @@
 
 #include "restore/drain.h"
 #include "restore/fate.h"
+#include "restore/room.h"
 #include "restore/workers.h"
 
 /* Chunks of one space before the next one gets its turn: some claims. */
 #define MAX_CHUNKS 64
 
-/* A pause this long since the space's last fault is the drain's.  Without one it takes short chunks,
- * and where CPUs are short it does so only this often. */
-#define PAUSE_NS      UINT64_C(1000000)
+/* In a burst the drain takes short chunks, and where CPUs are short it does so only this often. */
 #define POLITE_NAP_NS 200000
 
-/* While a task waits for the disk again and again, with pauses shorter than this, the drain reads one
- * chunk this often: about a twentieth of what the disk gives. */
-#define DISK_PAUSE_NS UINT64_C(3000000)
-#define GENTLE_NAP_NS 2000000
+/* What a task touches in so much of a burst is likely to be what it needs to begin with, and to have
+ * it soon is what lazy restores are for: until then pages files are mapped ahead, which disturbs
+ * nobody, and when that is done the drain takes some short chunks and sleeps.  A longer burst is better
+ * served by a drain that goes on: each page that it gives is a fault less.
+ * The naps are long because each wake-up of a CPU may move the task to it (doc/placement.md). */
+#define BURST_NS     UINT64_C(250000000)
+#define BURST_CHUNKS 16
+#define BURST_NAP_NS 5000000
 
+/* A stream that brings so many pages along is one. */
+#define STREAM_PAGES 8
+
+/* While a task waits for the disk again and again, with pauses shorter than this, the drain reads one
+ * chunk this often: a disk that is asked for a lot at once makes a single page wait for milliseconds. */
+#define DISK_PAUSE_NS UINT64_C(3000000)
+#define GENTLE_NAP_NS 20000000
+
+#define MAX_TRIES	8
 #define RETRY_NS	20000
 #define SOLE_CPU_NAP_NS 200000
 
 /* How often a worker for which there is no CPU looks whether there is. */
-#define SHARED_CPU_NAP_NS 1000000
+#define SHARED_CPU_NAP_NS 5000000
 
 /* A child that was forked while its parent owed shares none of those pages with it, so filling it
  * costs memory that the program never asked for, and most children are gone soon.  It is served on
@@ -89,64 +101,50 @@ static void nap(long ns)
 	(void)nanosleep(&ts, NULL);
 }
 
-/* CPUs that a demand worker sits on are for it and the thread that it serves. */
-static void demand_cpus(struct fi_engine *engine, cpu_set_t *ret)
+/* Two drain workers on one CPU would take it from each other inside the gate; the first goes on even
+ * where there is no room at all. */
+static bool crowded(const struct fi_drain_worker *worker, const struct fi_room *room)
 {
-	CPU_ZERO(ret);
-	for (unsigned i = 0; i < engine->nr_demand; i++) {
-		int cpu = engine->demand[i].placement.cpu;
+	return room->nr_avoided && worker->index && worker->index >= room->nr_left;
+}
 
-		if (cpu >= 0)
-			CPU_SET(cpu, ret);
+/* Waits where demand would suffer, or does meanwhile what it would not suffer from.  Returns how to go
+ * on after @nr chunks. */
+static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr)
+{
+	for (;;) {
+		uint64_t now = fi_now_ns(), waited = fi_source_waited(space->source, now);
+
+		if (waited && now - waited < DISK_PAUSE_NS) {
+			nap(GENTLE_NAP_NS);
+			return FI_PACE_GENTLE;
+		}
+		if (now - space->last_fault >= FI_PAUSE_NS)
+			return FI_PACE_FULL;
+		if (space->stream_len >= STREAM_PAGES * FI_PAGE_SIZE)
+			return FI_PACE_STREAM;
+		if (now < space->polite_until)
+			nap(POLITE_NAP_NS);
+		if (now - space->burst_since >= BURST_NS)
+			return FI_PACE_SHORT;
+		if (!fi_source_map_more(space->source)) {
+			if (nr % BURST_CHUNKS == 0)
+				nap(BURST_NAP_NS);
+			return FI_PACE_SHORT;
+		}
 	}
 }
 
-/* Where this drain worker may run. */
-struct room {
-	unsigned index; /* of the worker among all drain workers */
-	cpu_set_t everywhere, avoided;
-	bool none;   /* nowhere beside demand */
-	bool shared; /* a CPU of its own is not left for it */
-};
-
-static void room_init(struct room *room, unsigned index)
+/* A step that finds the gate closed, or an event pending, comes a moment too early. */
+static enum fi_step drain_step(struct fi_space *space, struct fi_claim *claim, enum fi_pace pace)
 {
-	*room = (struct room){ .index = index };
-	if (sched_getaffinity(0, sizeof(room->everywhere), &room->everywhere) < 0)
-		CPU_ZERO(&room->everywhere);
-}
+	enum fi_step step = fi_drain_step(space, claim, pace);
 
-/* Makes way for demand; comes back when it has gone. */
-static void make_way(struct fi_engine *engine, struct room *room)
-{
-	cpu_set_t demand, left;
-
-	demand_cpus(engine, &demand);
-	if (CPU_EQUAL(&demand, &room->avoided))
-		return;
-	CPU_XOR(&left, &room->everywhere, &demand);
-	CPU_AND(&left, &left, &room->everywhere);
-	room->none = CPU_COUNT(&left) == 0;
-	room->shared = CPU_COUNT(&demand) > 0 && room->index >= (unsigned)CPU_COUNT(&left);
-	room->avoided = demand;
-	if (!room->none)
-		(void)sched_setaffinity(0, sizeof(left), &left);
-}
-
-/* Waits where demand would suffer, and says how to go on. */
-static enum fi_pace keep_pace(const struct fi_space *space)
-{
-	uint64_t now = fi_now_ns(), waited = fi_source_waited(space->source);
-
-	if (waited && now - waited < DISK_PAUSE_NS) {
-		nap(GENTLE_NAP_NS);
-		return FI_PACE_GENTLE;
+	for (int i = 1; i < MAX_TRIES && step == FI_STEP_RETRY; i++) {
+		fi_gate_await(&space->gate);
+		step = fi_drain_step(space, claim, pace);
 	}
-	if (now - space->last_fault >= PAUSE_NS)
-		return FI_PACE_FULL;
-	if (now < space->polite_until)
-		nap(POLITE_NAP_NS);
-	return FI_PACE_SHORT;
+	return step;
 }
 
 void *fi_drain_thread(void *arg)
@@ -154,29 +152,27 @@ void *fi_drain_thread(void *arg)
 	struct fi_drain_worker *worker = arg;
 	struct fi_engine *engine = worker->engine;
 	struct fi_space *space;
-	struct room room;
+	struct fi_room room;
 	size_t turn = 0;
 
-	room_init(&room, worker->index);
+	fi_room_init(&room);
 	while ((space = wait_for_work(engine, &turn))) {
 		enum fi_step step = FI_STEP_MORE;
 		struct fi_claim claim = { 0 };
 
-		for (int i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
-			make_way(engine, &room);
-			/* Two drain workers on one CPU would take it from each other inside the
-			 * gate; the first goes on even where there is no room at all. */
-			if (room.shared && room.index > 0)
+		for (unsigned i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
+			fi_room_make_way(&room, engine);
+			if (crowded(worker, &room))
 				break;
-			if (room.none)
+			if (!room.nr_left)
 				nap(SOLE_CPU_NAP_NS);
-			step = fi_drain_step(space, &claim, keep_pace(space));
+			step = drain_step(space, &claim, keep_pace(space, i));
 		}
 		if (fi_fate_calls(space, step))
 			fi_demand_call(space);
 		else if (step != FI_STEP_MORE)
 			nap(RETRY_NS);
-		else if (room.shared && room.index > 0)
+		else if (crowded(worker, &room))
 			nap(SHARED_CPU_NAP_NS);
 		fi_space_put(space);
 	}

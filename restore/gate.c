@@ -15,7 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPINS 2000
+#define SPINS	   2000
+#define READ_SPINS 400
 
 static void relax(void)
 {
@@ -44,6 +45,15 @@ void fi_gate_leave(struct fi_gate *gate)
 
 	if (before == (FI_GATE_CLOSED | 1))
 		(void)syscall(SYS_futex, &gate->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void fi_gate_await(struct fi_gate *gate)
+{
+	for (int spins = 0; spins < READ_SPINS; spins++) {
+		if (!(atomic_load_explicit(&gate->state, memory_order_relaxed) & FI_GATE_CLOSED))
+			return;
+		relax();
+	}
 }
 
 bool fi_gate_close(struct fi_gate *gate)

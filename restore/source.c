@@ -7,6 +7,7 @@
 #include "restore/source.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,29 +17,35 @@
 #include "common/clock.h"
 
 #ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 /* Linux 5.14; without it the copy's slow path does the work */
+#define MADV_POPULATE_READ 22 /* Linux 5.14; without it nothing is mapped ahead */
 #endif
 
 #ifndef SYS_cachestat
 #define SYS_cachestat 451 /* the same on all architectures */
 #endif
 
-#define BLOCK_SHIFT 16
-#define BLOCK_SIZE  (UINT64_C(1) << BLOCK_SHIFT)
-#define WORD_BITS   64
+/* What fi_source_map_more does at once: some tens of microseconds, or one read of the disk. */
+#define MORE (UINT64_C(1) << 20)
 
-/* To map pages that are in the page cache takes less. */
-#define DISK_NS 30000
+/* How far a stream is read ahead of. */
+#define READ_AHEAD (UINT64_C(8) << 20)
+
+/* To read pages that are in the page cache takes less. */
+#define DISK_NS	     30000
+#define DISK_PAGE_NS 1000
 
 struct mapped_file {
 	int fd; /* the image's */
 	const uint8_t *map;
 	uint64_t size;
-	_Atomic uint64_t *populated; /* a bit for each block */
+	_Atomic uint64_t mapped; /* bytes from the start on whose pages are mapped */
+	_Atomic uint64_t ahead;	 /* the disk was told to read up to here */
 };
 
 struct fi_source {
 	_Atomic uint64_t waited;
+	_Atomic uint64_t needed; /* when the last task that waits began to; 0: it has its bytes */
+	atomic_flag mapping;	 /* one thread at a time */
 	size_t nr_files;
 	struct mapped_file files[];
 };
@@ -50,23 +57,19 @@ int fi_source_new(const struct fi_image *image, struct fi_source **ret)
 
 	if (!source)
 		return -ENOMEM;
+	atomic_flag_clear(&source->mapping);
 	source->nr_files = nr;
 	for (size_t i = 0; i < nr; i++) {
 		const struct fi_pages_file *pages = fi_image_pages_file(image, i);
 		struct mapped_file *file = &source->files[i];
-		uint64_t words = (pages->size >> BLOCK_SHIFT) / WORD_BITS + 1;
 
 		file->fd = pages->fd;
 		file->map = pages->map;
 		file->size = pages->size;
-		/* A missing page brings no neighbours along: whoever waits for one waits for it alone,
-		 * and the drain says itself what it is going to read. */
+		/* Whoever waits for a page waits for it alone, and the drain says itself what it is
+		 * going to read. */
+		(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
 		(void)madvise((void *)(uintptr_t)file->map, file->size, MADV_RANDOM);
-		file->populated = calloc(words, sizeof(file->populated[0]));
-		if (!file->populated) {
-			fi_source_free(source);
-			return -ENOMEM;
-		}
 	}
 	*ret = source;
 	return 0;
@@ -74,8 +77,6 @@ int fi_source_new(const struct fi_image *image, struct fi_source **ret)
 
 void fi_source_free(struct fi_source *source)
 {
-	for (size_t i = 0; source && i < source->nr_files; i++)
-		free((void *)source->files[i].populated);
 	free(source);
 }
 
@@ -85,122 +86,109 @@ const uint8_t *fi_source_bytes(const struct fi_source *source, const struct fi_r
 	return source->files[run->file].map + run->file_off + off;
 }
 
-/* The whole blocks of the file that hold [bytes, bytes + len): [*first, *end). */
-static void blocks_of(const struct mapped_file *file, const uint8_t *bytes, uint64_t len,
-		      uint64_t *first, uint64_t *end)
+bool fi_source_is_mapped(const struct fi_source *source, unsigned index, const uint8_t *bytes,
+			 uint64_t len)
 {
-	uint64_t off = (uint64_t)(bytes - file->map);
-	uint64_t stop = off + len < file->size ? off + len : file->size;
+	const struct mapped_file *file = &source->files[index];
 
-	*first = off >> BLOCK_SHIFT;
-	*end = (stop + BLOCK_SIZE - 1) >> BLOCK_SHIFT;
+	return (uint64_t)(bytes - file->map) + len <=
+	       atomic_load_explicit(&file->mapped, memory_order_relaxed);
 }
 
-static void advise(const struct mapped_file *file, uint64_t first, uint64_t end, int advice)
+static bool read_all(int fd, uint8_t *room, uint64_t len, uint64_t off)
 {
-	uint64_t from = first << BLOCK_SHIFT, to = end << BLOCK_SHIFT;
+	while (len > 0) {
+		ssize_t n = pread(fd, room, len, (off_t)off);
 
-	if (to > file->size)
-		to = file->size;
-	if (from < to)
-		(void)madvise((void *)(uintptr_t)(file->map + from), to - from, advice);
+		if (n <= 0)
+			return false;
+		room += n;
+		off += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return true;
 }
 
-static bool block_populated(const struct mapped_file *file, uint64_t block)
+/* Has the disk read what follows [.., off), unless it was told to already. */
+static void read_ahead(struct mapped_file *file, uint64_t off)
 {
-	return atomic_load_explicit(&file->populated[block / WORD_BITS], memory_order_relaxed) >>
-		       block % WORD_BITS &
-	       1;
+	uint64_t ahead = file->ahead;
+
+	if (off + READ_AHEAD / 2 <= ahead && ahead <= off + 2 * READ_AHEAD)
+		return;
+	file->ahead = off + READ_AHEAD;
+	(void)posix_fadvise(file->fd, (off_t)off, (off_t)READ_AHEAD, POSIX_FADV_WILLNEED);
 }
 
-/* Whether blocks [first, end) are in the page cache altogether.  Where the kernel cannot tell (before
- * 6.5), they are not. */
-static bool resident(const struct mapped_file *file, uint64_t first, uint64_t end)
+const uint8_t *fi_source_fetch(struct fi_source *source, unsigned index, const uint8_t *bytes,
+			       uint64_t len, uint8_t *room, enum fi_fetch why)
+{
+	struct mapped_file *file = &source->files[index];
+	uint64_t off = (uint64_t)(bytes - file->map), before, after;
+	bool readable;
+
+	if (fi_source_is_mapped(source, index, bytes, len))
+		return bytes;
+	before = fi_now_ns();
+	if (why == FI_FETCH_NEEDED)
+		source->needed = before;
+	readable = read_all(file->fd, room, len, off);
+	after = fi_now_ns();
+	if (why == FI_FETCH_NEEDED)
+		source->needed = 0;
+	if (after - before > DISK_NS + len / FI_PAGE_SIZE * DISK_PAGE_NS) {
+		if (why == FI_FETCH_NEEDED)
+			source->waited = after;
+		else if (why == FI_FETCH_STREAM)
+			read_ahead(file, off + len);
+	}
+	return readable ? room : bytes;
+}
+
+uint64_t fi_source_waited(const struct fi_source *source, uint64_t now)
+{
+	uint64_t needed = source->needed;
+
+	return needed && now - needed > DISK_NS ? now : source->waited;
+}
+
+/* Whether [off, off + len) is in the page cache.  Where the kernel cannot tell (before 6.5), it is
+ * not. */
+static bool resident(const struct mapped_file *file, uint64_t off, uint64_t len)
 {
 	struct {
 		uint64_t off, len;
-	} range = { first << BLOCK_SHIFT, (end - first) << BLOCK_SHIFT };
+	} range = { off, len };
 	struct {
 		uint64_t cached, dirty, writeback, evicted, recently_evicted;
 	} stat;
 
-	if (range.off + range.len > file->size)
-		range.len = file->size - range.off;
 	return syscall(SYS_cachestat, file->fd, &range, &stat, 0) == 0 &&
-	       stat.cached >= range.len / FI_PAGE_SIZE;
+	       stat.cached >= len / FI_PAGE_SIZE;
 }
 
-void fi_source_need(struct fi_source *source, unsigned index, const uint8_t *bytes, uint64_t len)
+static bool map_more_of(struct mapped_file *file)
 {
-	void *start = (void *)(uintptr_t)bytes;
-	uint64_t before, after;
+	uint64_t off = file->mapped, left = file->size - off, len = left < MORE ? left : MORE;
 
-	if (fi_source_is_populated(source, index, bytes, len))
-		return;
-	before = fi_now_ns();
-	if (len > FI_PAGE_SIZE)
-		(void)madvise(start, len, MADV_WILLNEED);
-	(void)madvise(start, len, MADV_POPULATE_READ);
-	after = fi_now_ns();
-	if (after - before > DISK_NS + len / FI_PAGE_SIZE * 1000)
-		source->waited = after;
-}
-
-uint64_t fi_source_waited(const struct fi_source *source)
-{
-	return source->waited;
-}
-
-bool fi_source_populate(struct fi_source *source, unsigned index, const uint8_t *bytes,
-			uint64_t len)
-{
-	struct mapped_file *file = &source->files[index];
-	uint64_t block, end;
-	bool read = false;
-
-	blocks_of(file, bytes, len, &block, &end);
-	while (block < end) {
-		uint64_t first = block;
-
-		if (block_populated(file, block)) {
-			block++;
-			continue;
-		}
-		while (block < end && !block_populated(file, block))
-			block++;
-		if (!resident(file, first, block)) {
-			advise(file, first, block, MADV_WILLNEED);
-			read = true;
-		}
-		advise(file, first, block, MADV_POPULATE_READ);
-		/* Marked only now: who sees the mark copies inside a gate, where the disk is never
-		 * waited for. */
-		for (; first < block; first++)
-			atomic_fetch_or_explicit(&file->populated[first / WORD_BITS],
-						 UINT64_C(1) << first % WORD_BITS,
-						 memory_order_relaxed);
-	}
-	return read;
-}
-
-bool fi_source_is_populated(const struct fi_source *source, unsigned index, const uint8_t *bytes,
-			    uint64_t len)
-{
-	const struct mapped_file *file = &source->files[index];
-	uint64_t block, end;
-
-	for (blocks_of(file, bytes, len, &block, &end); block < end; block++)
-		if (!block_populated(file, block))
-			return false;
+	if (len == 0)
+		return false;
+	if (!resident(file, off, len)) /* in one go: a fault at a time reads a page at a time */
+		(void)posix_fadvise(file->fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
+	if (madvise((void *)(uintptr_t)(file->map + off), len, MADV_POPULATE_READ) < 0)
+		return false;
+	file->mapped = off + len;
 	return true;
 }
 
-void fi_source_read_ahead(struct fi_source *source, unsigned index, const uint8_t *bytes,
-			  uint64_t len)
+bool fi_source_map_more(struct fi_source *source)
 {
-	struct mapped_file *file = &source->files[index];
-	uint64_t first, end;
+	bool some = false;
 
-	blocks_of(file, bytes, len, &first, &end);
-	advise(file, first, end, MADV_WILLNEED);
+	if (atomic_flag_test_and_set(&source->mapping))
+		return false;
+	for (size_t i = 0; i < source->nr_files && !some; i++)
+		some = map_more_of(&source->files[i]);
+	atomic_flag_clear(&source->mapping);
+	return some;
 }

@@ -90,15 +90,17 @@ struct fi_space {
 
 	/* demand.c: a stream is a task that walks on where the last fault's pages ended. */
 	uint64_t stream_next;
-	uint64_t stream_len; /* bytes to give at the next fault of the stream */
+	_Atomic uint64_t stream_len; /* bytes to give at the next fault of the stream */
 
 	pthread_mutex_t drain_lock; /* picking the next chunk */
 	uint64_t drain_at;
+	uint64_t kept_from, kept_to; /* addresses that the drain leaves to a stream */
 
 	struct fi_counters count;
 	void *worker;	/* the engine's: its reader; under the engine's lock until it is added */
 	uint64_t since; /* the engine's: when it was added, ns, monotonic */
 	_Atomic uint64_t last_fault;   /* the engine's: ns */
+	_Atomic uint64_t burst_since;  /* the engine's: the first fault after a pause, ns */
 	_Atomic uint64_t polite_until; /* the engine's: drained only in the pauses until then, ns */
 	bool doomed, killed;	       /* its worker's */
 	_Atomic unsigned users;

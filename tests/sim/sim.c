@@ -43,7 +43,7 @@
 #include "tests/sim/door.h"
 #include "tests/unit/toy-image.h"
 
-enum { MAX_CHOICES = 200000, MAX_SPACES = 24, NR_LANES = 3, STACK = 256 * 1024 };
+enum { MAX_CHOICES = 200000, MAX_SPACES = 24, NR_LANES = 3, STACK = 1024 * 1024 };
 enum { MAX_STEPS = 20000 };
 
 struct lane {
@@ -341,7 +341,7 @@ static bool readable(void *arg, const void *page)
 	(void)arg;
 	if (!page)
 		return false;
-	return !sim.unreadable || toy_origin(sim.toy, page) != sim.unreadable;
+	return !sim.unreadable || *(const uint64_t *)page != toy_word(sim.unreadable);
 }
 
 static bool mapped(void *arg, const void *page)

@@ -317,37 +317,40 @@ int fi_uffd_read(int fd, struct uffd_msg *msgs, size_t nr)
 
 int fi_uffd_copy(int fd, uint64_t dst, const void *src, uint64_t len, uint64_t *done)
 {
-	return called((struct fake_call){ FAKE_COPY, fd, dst, len, src, 0, 0 }, done);
+	uint64_t word;
+
+	memcpy(&word, src, sizeof(word));
+	return called((struct fake_call){ FAKE_COPY, fd, dst, len, word, 0, 0 }, done);
 }
 
 int fi_uffd_zero(int fd, uint64_t dst, uint64_t len, uint64_t *done)
 {
-	return called((struct fake_call){ FAKE_ZERO, fd, dst, len, NULL, 0, 0 }, done);
+	return called((struct fake_call){ FAKE_ZERO, fd, dst, len, 0, 0, 0 }, done);
 }
 
 int fi_uffd_poison(int fd, uint64_t dst, uint64_t len, uint64_t *done)
 {
-	return called((struct fake_call){ FAKE_POISON, fd, dst, len, NULL, 0, 0 }, done);
+	return called((struct fake_call){ FAKE_POISON, fd, dst, len, 0, 0, 0 }, done);
 }
 
 int fi_uffd_wake(int fd, uint64_t start, uint64_t len)
 {
-	return called((struct fake_call){ FAKE_WAKE, fd, start, len, NULL, 0, 0 }, NULL);
+	return called((struct fake_call){ FAKE_WAKE, fd, start, len, 0, 0, 0 }, NULL);
 }
 
 int fi_uffd_probe(int fd, uint64_t addr)
 {
 	if (fake_probe)
 		return fake_probe(fd, addr);
-	return called((struct fake_call){ FAKE_PROBE, fd, addr, 0, NULL, 0, 0 }, NULL);
+	return called((struct fake_call){ FAKE_PROBE, fd, addr, 0, 0, 0, 0 }, NULL);
 }
 
 int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)
 {
-	return called((struct fake_call){ FAKE_UNREGISTER, fd, start, len, NULL, 0, 0 }, NULL);
+	return called((struct fake_call){ FAKE_UNREGISTER, fd, start, len, 0, 0, 0 }, NULL);
 }
 
 void fi_uffd_close(int fd)
 {
-	(void)called((struct fake_call){ FAKE_CLOSE, fd, 0, 0, NULL, 0, 0 }, NULL);
+	(void)called((struct fake_call){ FAKE_CLOSE, fd, 0, 0, 0, 0, 0 }, NULL);
 }

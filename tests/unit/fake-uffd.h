@@ -30,7 +30,7 @@ struct fake_call {
 	enum fake_op op;
 	int fd;
 	uint64_t addr, len;
-	const void *src;
+	uint64_t word; /* COPY: the first one of the source */
 	int r;
 	uint64_t done;
 };

@@ -57,7 +57,7 @@ tests_unit_test_demand_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc)
 tests_unit_test_demand_LDADD = $(restore_test_libs)
 
 tests_unit_test_drain_CFLAGS = $(restore_test_cflags)
-tests_unit_test_drain_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc) -Wl,--wrap=fi_source_populate
+tests_unit_test_drain_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc) -Wl,--wrap=fi_source_fetch
 tests_unit_test_drain_LDADD = $(restore_test_libs)
 
 tests_unit_test_faulter_CFLAGS = $(restore_test_cflags)

@@ -124,7 +124,7 @@ static void assert_last(enum fake_op op, uint64_t page, uint64_t nr)
 	assert_int_equal(call.addr, BASE + page * PAGE);
 	assert_int_equal(call.len, nr * PAGE);
 	if (op == FAKE_COPY)
-		assert_int_equal(toy_origin(toy, call.src), BASE + page * PAGE);
+		assert_int_equal(toy_addr(call.word), BASE + page * PAGE);
 }
 
 static void a_fault_on_data_is_filled_from_the_image(void **state)
@@ -174,6 +174,21 @@ static void a_stream_brings_along_more_and_more(void **state)
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_last(FAKE_ZERO, 50, 1);
 	assert_int_equal(space->count.demanded, 100);
+}
+
+/* The drain fills what lies ahead; the task walks through it and on. */
+static void a_stream_goes_on_behind_what_was_filled(void **state)
+{
+	fault(0);
+	assert_int_equal(step(), FI_STEP_MORE);
+	assert_int_equal(fi_space_settle(space, 1, 20, &space->count.drained), 0);
+	fault(21);
+	assert_int_equal(step(), FI_STEP_MORE);
+	assert_last(FAKE_COPY, 21, 2);
+	assert_true(space->kept_from == BASE + 21 * PAGE && space->kept_to > BASE + 23 * PAGE);
+	fault(30); /* 23 to 29 are owed: it has jumped over them */
+	assert_int_equal(step(), FI_STEP_MORE);
+	assert_last(FAKE_COPY, 30, 1);
 }
 
 static void a_stream_stops_before_pages_that_are_there(void **state)
@@ -461,7 +476,7 @@ static void events_of_a_batch_are_applied_before_its_faults(void **state)
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(fake_nr(FAKE_COPY), 1);
 	assert_int_equal(fake_get(FAKE_COPY, 0).addr, BASE + 900 * PAGE);
-	assert_int_equal(toy_origin(toy, fake_get(FAKE_COPY, 0).src), BASE + 7 * PAGE);
+	assert_int_equal(toy_addr(fake_get(FAKE_COPY, 0).word), BASE + 7 * PAGE);
 	assert_int_equal(fake_get(FAKE_ZERO, 0).addr, BASE + 7 * PAGE);
 	assert_int_equal(fake_get(FAKE_ZERO, 1).addr, BASE + 9 * PAGE);
 	assert_int_equal(space->count.faults, 3);
@@ -559,6 +574,7 @@ int main(void)
 		TEST(a_fault_on_data_is_filled_from_the_image),
 		TEST(zeros_for_holes_zero_pages_dropped_pages_and_the_unknown),
 		TEST(a_stream_brings_along_more_and_more),
+		TEST(a_stream_goes_on_behind_what_was_filled),
 		TEST(a_stream_stops_before_pages_that_are_there),
 		TEST(a_partial_copy_counts_what_it_did),
 		TEST(again_parks_until_the_event_is_read),

@@ -17,7 +17,7 @@
 #include "tests/unit/toy-image.h"
 
 #define BASE  UINT64_C(0x10000000)
-#define CHUNK 32
+#define CHUNK 64
 
 static bool alone(void *arg, struct fi_space *asked)
 {
@@ -32,21 +32,21 @@ static struct fi_claim claim;
 static int fd;
 
 /* Runs outside the gate, between the first pick of a chunk and its copy. */
-static void (*while_populating)(void);
-static _Atomic int nr_populated;
+static void (*while_fetching)(void);
+static _Atomic int nr_fetched;
 
-bool __real_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
-			       uint64_t len);
-bool __wrap_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
-			       uint64_t len);
+const uint8_t *__real_fi_source_fetch(struct fi_source *source, unsigned file, const uint8_t *bytes,
+				      uint64_t len, uint8_t *room, enum fi_fetch why);
+const uint8_t *__wrap_fi_source_fetch(struct fi_source *source, unsigned file, const uint8_t *bytes,
+				      uint64_t len, uint8_t *room, enum fi_fetch why);
 
-bool __wrap_fi_source_populate(struct fi_source *source, unsigned file, const uint8_t *bytes,
-			       uint64_t len)
+const uint8_t *__wrap_fi_source_fetch(struct fi_source *source, unsigned file, const uint8_t *bytes,
+				      uint64_t len, uint8_t *room, enum fi_fetch why)
 {
-	nr_populated++;
-	if (while_populating)
-		while_populating();
-	return __real_fi_source_populate(source, file, bytes, len);
+	nr_fetched++;
+	if (while_fetching)
+		while_fetching();
+	return __real_fi_source_fetch(source, file, bytes, len, room, why);
 }
 
 /* Law 2, and law 1 where it can be seen from here. */
@@ -66,22 +66,22 @@ static void make(struct toy *t)
 	claim = (struct fi_claim){ 0 };
 	toy = t;
 	fd = fake_uffd_new();
-	nr_populated = 0;
-	while_populating = NULL;
+	nr_fetched = 0;
+	while_fetching = NULL;
 	assert_int_equal(fi_space_new(fd, &toy->task, toy->source, &space), 0);
 	fake_watch = watch;
 }
 
 static int setup(void **state)
 {
-	make(toy_simple(BASE, 100));
+	make(toy_simple(BASE, 200));
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	fake_watch = NULL;
-	while_populating = NULL;
+	while_fetching = NULL;
 	fi_space_put(space);
 	toy_free(toy);
 	fake_reset();
@@ -94,7 +94,7 @@ static void assert_copy(int i, uint64_t page, uint64_t nr)
 
 	assert_int_equal(call.addr, BASE + page * PAGE);
 	assert_int_equal(call.len, nr * PAGE);
-	assert_int_equal(toy_origin(toy, call.src), call.addr);
+	assert_int_equal(toy_addr(call.word), call.addr);
 }
 
 static void chunks_then_idle(void **state)
@@ -103,20 +103,20 @@ static void chunks_then_idle(void **state)
 		assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fake_nr(FAKE_COPY), 4);
 	assert_copy(0, 0, CHUNK);
-	assert_copy(2, 64, CHUNK);
-	assert_copy(3, 96, 4);
+	assert_copy(2, 2 * CHUNK, CHUNK);
+	assert_copy(3, 3 * CHUNK, 200 - 3 * CHUNK);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
-	assert_int_equal(space->count.drained, 100);
+	assert_int_equal(space->count.drained, 200);
 	assert_int_equal(space->count.demanded, 0);
 	assert_int_equal(space->gate.state, 0);
-	assert_int_equal(nr_populated, 1);
+	assert_int_equal(nr_fetched, 4);
 }
 
 static void the_cursor_goes_around(void **state)
 {
-	space->drain_at = BASE + 90 * PAGE;
+	space->drain_at = BASE + 190 * PAGE;
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
-	assert_copy(0, 90, 10);
+	assert_copy(0, 190, 10);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(1, 0, CHUNK);
 }
@@ -134,7 +134,7 @@ static void a_pending_event_puts_the_chunk_off(void **state)
 {
 	fake_script(fd, FAKE_COPY, -EAGAIN, 0);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
-	assert_int_equal(fi_space_nr_owed(space), 100);
+	assert_int_equal(fi_space_nr_owed(space), 200);
 	assert_int_equal(space->gate.state, 0);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(1, 0, CHUNK); /* the same again */
@@ -155,14 +155,14 @@ static void a_partial_chunk_goes_on_where_it_ended(void **state)
 	assert_copy(1, 5, CHUNK);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(2, 6, CHUNK);
-	assert_int_equal(fi_space_nr_owed(space), 100 - 6 - CHUNK);
+	assert_int_equal(fi_space_nr_owed(space), 200 - 6 - CHUNK);
 }
 
-static void event_while_populating(void)
+static void event_while_fetching(void)
 {
 	const struct uffd_msg msg = fake_remap(BASE, BASE + 1000 * PAGE, 10 * PAGE);
 
-	while_populating = NULL;
+	while_fetching = NULL;
 	fi_gate_close(&space->gate);
 	assert_int_equal(fi_event_apply(space, &msg, &birth), 0);
 	fi_gate_open(&space->gate);
@@ -171,7 +171,7 @@ static void event_while_populating(void)
 /* The disk is waited for outside the gate: what was picked may be elsewhere afterwards. */
 static void a_chunk_from_before_an_event_is_picked_again(void **state)
 {
-	while_populating = event_while_populating;
+	while_fetching = event_while_fetching;
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 	assert_int_equal(fake_nr(FAKE_COPY), 0);
 	assert_int_equal(space->gate.state, 0);
@@ -180,19 +180,19 @@ static void a_chunk_from_before_an_event_is_picked_again(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fake_get(FAKE_COPY, 3).addr, BASE + 1000 * PAGE);
-	assert_int_equal(toy_origin(toy, fake_get(FAKE_COPY, 3).src), BASE);
+	assert_int_equal(toy_addr(fake_get(FAKE_COPY, 3).word), BASE);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
 }
 
-static void close_while_populating(void)
+static void close_while_fetching(void)
 {
-	while_populating = NULL;
+	while_fetching = NULL;
 	fi_gate_close(&space->gate);
 }
 
-static void a_gate_closed_while_populating(void **state)
+static void a_gate_closed_while_fetching(void **state)
 {
-	while_populating = close_while_populating;
+	while_fetching = close_while_fetching;
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_RETRY);
 	assert_int_equal(fake_nr(FAKE_COPY), 0);
 	fi_gate_open(&space->gate);
@@ -256,10 +256,39 @@ static void displaced_pages_are_not_drained(void **state)
 	const struct uffd_msg msg = fake_remap(BASE, BASE + 50 * PAGE, 50 * PAGE);
 
 	assert_int_equal(fi_event_apply(space, &msg, &birth), 0);
-	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
-	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
 	assert_int_equal(fi_space_nr_owed(space), 50);
+}
+
+static void a_pace_has_its_chunk(void **state)
+{
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_SHORT), FI_STEP_MORE);
+	assert_copy(0, 0, 4);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_STREAM), FI_STEP_MORE);
+	assert_copy(1, 4, 16);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_GENTLE), FI_STEP_MORE);
+	assert_copy(2, 20, 32);
+}
+
+/* What is kept for faults is left out, in the middle of a claim as well, until they pause. */
+static void the_drain_keeps_off_a_stream(void **state)
+{
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_STREAM), FI_STEP_MORE);
+	assert_copy(0, 0, 16);
+	fi_drain_keep_off(space, BASE + 20 * PAGE, BASE + 100 * PAGE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_STREAM), FI_STEP_MORE);
+	assert_copy(1, 100, 16); /* 16 to 20 is too near */
+	claim = (struct fi_claim){ 0 };
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_SHORT), FI_STEP_MORE);
+	assert_copy(2, 116, 4);
+	while (fi_drain_step(space, &claim, FI_PACE_STREAM) == FI_STEP_MORE)
+		;
+	assert_int_equal(fi_space_nr_owed(space), 84); /* 16 to 100 */
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
+	assert_int_equal(fi_space_nr_owed(space), 0);
 }
 
 static void *drainer(void *arg)
@@ -312,7 +341,7 @@ static void several_drainers_give_and_count_each_page(void **state)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	for (int i = 0; i < (int)fake_nr(FAKE_COPY); i++) {
 		struct fake_call call = fake_get(FAKE_COPY, i);
-		uint64_t first = (toy_origin(toy, call.src) - BASE) / PAGE;
+		uint64_t first = (toy_addr(call.word) - BASE) / PAGE;
 
 		for (uint64_t page = first; page < first + call.len / PAGE; page++)
 			given[page] = 1;
@@ -343,7 +372,7 @@ static void retire_unregisters_then_closes(void **state)
 	assert_int_equal(fake_get(FAKE_UNREGISTER, 0).addr, BASE);
 	assert_int_equal(fake_get(FAKE_UNREGISTER, 0).len, 10 * PAGE);
 	assert_int_equal(fake_get(FAKE_UNREGISTER, 1).addr, BASE + 20 * PAGE);
-	assert_int_equal(fake_get(FAKE_UNREGISTER, 1).len, 80 * PAGE);
+	assert_int_equal(fake_get(FAKE_UNREGISTER, 1).len, 180 * PAGE);
 	assert_int_equal(fake_get(FAKE_UNREGISTER, 2).addr, BASE + 1000 * PAGE);
 	assert_int_equal(fake_nr(FAKE_CLOSE), 1);
 	assert_true(space->uffd < 0);
@@ -363,7 +392,7 @@ static void users_keep_the_memory_and_never_close(void **state)
 {
 	assert_ptr_equal(fi_space_get(space), space);
 	fi_space_put(space);
-	assert_int_equal(fi_space_nr_owed(space), 100);
+	assert_int_equal(fi_space_nr_owed(space), 200);
 	assert_int_equal(fake_nr(FAKE_CLOSE), 0);
 }
 
@@ -453,11 +482,13 @@ int main(void)
 		TEST(a_pending_event_puts_the_chunk_off),
 		TEST(a_partial_chunk_goes_on_where_it_ended),
 		TEST(a_chunk_from_before_an_event_is_picked_again),
-		TEST(a_gate_closed_while_populating),
+		TEST(a_gate_closed_while_fetching),
 		TEST(a_space_that_is_over_is_left_alone),
 		TEST(unreadable_pages_are_poisoned_or_fail_the_space),
 		TEST(zeros_are_drained_holes_are_not),
 		TEST(displaced_pages_are_not_drained),
+		TEST(a_pace_has_its_chunk),
+		TEST(the_drain_keeps_off_a_stream),
 		TEST(several_drainers_give_and_count_each_page),
 		TEST(retire_unregisters_then_closes),
 		TEST(retire_of_what_is_gone_only_closes),

@@ -6,6 +6,7 @@
 
 #include "tests/unit/cmocka-first.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,17 +15,28 @@
 #include "restore/source.h"
 #include "tests/unit/toy-image.h"
 
-#define BASE  UINT64_C(0x10000000)
-#define BLOCK 16 /* pages */
+#define BASE UINT64_C(0x10000000)
+#define MORE 256 /* pages that are mapped at once */
 
-static bool populated(struct toy *toy, uint64_t page, uint64_t nr)
+static uint8_t room[FI_FETCH_MAX] __attribute__((aligned(4096)));
+
+static const uint8_t *bytes_of(struct toy *toy, uint64_t page)
 {
-	return fi_source_is_populated(toy->source, 0, toy->pages.map + page * PAGE, nr * PAGE);
+	return toy->pages.map + page * PAGE;
 }
 
-static void populate(struct toy *toy, uint64_t page, uint64_t nr)
+static const uint8_t *fetch(struct toy *toy, uint64_t page, uint64_t nr)
 {
-	fi_source_populate(toy->source, 0, toy->pages.map + page * PAGE, nr * PAGE);
+	return fi_source_fetch(toy->source, 0, bytes_of(toy, page), nr * PAGE, room,
+			       FI_FETCH_STREAM);
+}
+
+static uint64_t word_at(const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
 }
 
 static void bytes_are_where_the_run_says(void **state)
@@ -42,91 +54,94 @@ static void bytes_are_where_the_run_says(void **state)
 	toy_free(toy);
 }
 
-static void blocks_are_remembered(void **state)
+static void what_is_not_mapped_is_read(void **state)
 {
-	struct toy *toy = toy_simple(BASE, 10 * BLOCK);
+	struct toy *toy = toy_simple(BASE, 100);
 
-	assert_false(populated(toy, 0, 1));
-	populate(toy, BLOCK + 3, 1);
-	assert_true(populated(toy, BLOCK, BLOCK)); /* the whole block came along */
-	assert_false(populated(toy, BLOCK - 1, 2));
-	assert_false(populated(toy, 2 * BLOCK - 1, 2));
-	populate(toy, 0, 10 * BLOCK); /* around what is there */
-	assert_true(populated(toy, 0, 10 * BLOCK));
+	memset(room, 0, sizeof(room));
+	assert_ptr_equal(fetch(toy, 7, 64), room);
+	for (uint64_t i = 0; i < 64; i++)
+		assert_int_equal(word_at(room + i * PAGE), toy_word(BASE + (7 + i) * PAGE));
+	assert_ptr_equal(fetch(toy, 99, 1), room);
+	assert_int_equal(word_at(room), toy_word(BASE + 99 * PAGE));
+	assert_int_equal(word_at(room + PAGE), toy_word(BASE + 8 * PAGE)); /* a page and no more */
 	toy_free(toy);
 }
 
-static void against_an_array(void **state)
+static void what_is_mapped_is_taken_from_there(void **state)
 {
-	uint64_t rnd = toy_seed("source");
-
-	for (int round = 0; round < 20; round++) {
-		/* Around 64 blocks, a word of bits; the last block is often a part only. */
-		uint64_t pages = 1 + toy_random(&rnd, 130 * BLOCK);
-		struct toy *toy = toy_simple(BASE, pages);
-		bool model[140] = { false };
-
-		for (int i = 0; i < 200; i++) {
-			uint64_t page = toy_random(&rnd, pages);
-			uint64_t nr = 1 + toy_random(&rnd, toy_random(&rnd, 2) ? 3 : 300);
-			uint64_t end = page + nr < pages ? page + nr : pages;
-			bool want = true;
-
-			for (uint64_t b = page / BLOCK; b * BLOCK < end; b++)
-				want &= model[b];
-			assert_int_equal(populated(toy, page, nr), want);
-			if (toy_random(&rnd, 3))
-				continue;
-			populate(toy, page, nr); /* beyond the end: left out */
-			for (uint64_t b = page / BLOCK; b * BLOCK < end; b++)
-				model[b] = true;
-		}
-		toy_free(toy);
-	}
-}
-
-static void ends_of_files(void **state)
-{
-	static const uint64_t sizes[] = { 1, BLOCK - 1, BLOCK, BLOCK + 1, 64 * BLOCK };
-
-	for (size_t i = 0; i < 5; i++) {
-		struct toy *toy = toy_simple(BASE, sizes[i]);
-
-		populate(toy, sizes[i] - 1, 512);
-		assert_true(populated(toy, sizes[i] - 1, 1));
-		assert_true(populated(toy, sizes[i] - 1, 1000));
-		fi_source_read_ahead(toy->source, 0, toy->pages.map + 2048 * PAGE, 512 * PAGE);
-		fi_source_read_ahead(toy->source, 0, toy->pages.map, 4096 * PAGE);
-		populate(toy, sizes[i] + 100, 512);
-		toy_free(toy);
-	}
-}
-
-static void populating_maps_the_pages(void **state)
-{
-	struct toy *toy = toy_simple(BASE, 4 * BLOCK);
-	unsigned char in[4 * BLOCK];
+	const uint64_t pages = 2 * MORE + 10;
+	struct toy *toy = toy_simple(BASE, pages);
+	unsigned char in[2 * MORE + 10];
 
 	/* As a fresh mapping of the file: read nowhere yet. */
 	assert_int_equal(munmap((void *)(uintptr_t)toy->pages.map, toy->pages.size), 0);
 	assert_ptr_equal(mmap((void *)(uintptr_t)toy->pages.map, toy->pages.size, PROT_READ,
 			      MAP_SHARED | MAP_FIXED, toy->pages.fd, 0),
 			 toy->pages.map);
-	populate(toy, BLOCK, BLOCK);
+	assert_false(fi_source_is_mapped(toy->source, 0, toy->pages.map, PAGE));
+	if (!fi_source_map_more(toy->source)) {
+		print_message("no MADV_POPULATE_READ: Linux before 5.14\n");
+		toy_free(toy);
+		skip();
+	}
+	assert_true(fi_source_is_mapped(toy->source, 0, toy->pages.map, MORE * PAGE));
+	assert_false(fi_source_is_mapped(toy->source, 0, bytes_of(toy, MORE - 1), 2 * PAGE));
+	assert_ptr_equal(fetch(toy, MORE - 64, 64), bytes_of(toy, MORE - 64));
+	assert_ptr_equal(fetch(toy, MORE - 63, 64), room);
+	assert_int_equal(word_at(room + 63 * PAGE), toy_word(BASE + MORE * PAGE));
+
+	assert_true(fi_source_map_more(toy->source));
+	assert_true(fi_source_map_more(toy->source)); /* the rest is less */
+	assert_false(fi_source_map_more(toy->source));
+	assert_ptr_equal(fetch(toy, pages - 1, 1), bytes_of(toy, pages - 1));
 	assert_int_equal(mincore((void *)(uintptr_t)toy->pages.map, toy->pages.size, in), 0);
-	for (int i = BLOCK; i < 2 * BLOCK; i++)
+	for (uint64_t i = 0; i < pages; i++)
 		assert_true(in[i] & 1);
 	toy_free(toy);
 }
 
-/* Whether bytes can be read is what the copy says: populating them is never a crash. */
+static void *map_all(void *arg)
+{
+	struct toy *toy = arg;
+
+	for (int idle = 0; idle < 1000; idle++)
+		while (fi_source_map_more(toy->source))
+			idle = 0;
+	return NULL;
+}
+
+/* Whatever is called mapped is so for all threads. */
+static void threads_map_together(void **state)
+{
+	const uint64_t pages = 40 * MORE;
+	struct toy *toy = toy_simple(BASE, pages);
+	pthread_t threads[3];
+	uint64_t rnd = toy_seed("source");
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, map_all, toy), 0);
+	for (int i = 0; i < 2000; i++) {
+		uint64_t page = toy_random(&rnd, pages - 64);
+
+		assert_int_equal(word_at(fetch(toy, page, 1 + toy_random(&rnd, 64))),
+				 toy_word(BASE + page * PAGE));
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	toy_free(toy);
+}
+
+/* Whether bytes can be read is what the copy says: to fetch them is never a crash. */
 static void a_file_truncated_behind_our_back(void **state)
 {
-	struct toy *toy = toy_simple(BASE, 4 * BLOCK);
+	struct toy *toy = toy_simple(BASE, MORE);
 
 	assert_int_equal(ftruncate(toy->pages.fd, (off_t)PAGE), 0);
-	populate(toy, 0, 4 * BLOCK);
-	fi_source_read_ahead(toy->source, 0, toy->pages.map, 4 * BLOCK * PAGE);
+	assert_ptr_equal(fetch(toy, 0, 1), room);
+	assert_ptr_equal(fetch(toy, 0, 2), bytes_of(toy, 0));
+	assert_ptr_equal(fetch(toy, 9, 64), bytes_of(toy, 9));
+	assert_false(fi_source_map_more(toy->source)); /* all of it or nothing */
 	toy_free(toy);
 }
 
@@ -135,6 +150,7 @@ static void an_empty_file(void **state)
 	struct toy *toy = toy_new(NULL, 0, NULL, 0);
 
 	assert_null(toy->pages.map);
+	assert_false(fi_source_map_more(toy->source));
 	toy_free(toy);
 	fi_source_free(NULL);
 }
@@ -143,10 +159,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_where_the_run_says),
-		cmocka_unit_test(blocks_are_remembered),
-		cmocka_unit_test(against_an_array),
-		cmocka_unit_test(ends_of_files),
-		cmocka_unit_test(populating_maps_the_pages),
+		cmocka_unit_test(what_is_not_mapped_is_read),
+		cmocka_unit_test(what_is_mapped_is_taken_from_there),
+		cmocka_unit_test(threads_map_together),
 		cmocka_unit_test(a_file_truncated_behind_our_back),
 		cmocka_unit_test(an_empty_file),
 	};

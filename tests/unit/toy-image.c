@@ -20,9 +20,20 @@ static void oops(const char *what)
 	abort();
 }
 
+#define FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
 uint64_t toy_word(uint64_t addr)
 {
-	return addr * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	return addr * FACTOR | 1;
+}
+
+uint64_t toy_addr(uint64_t word)
+{
+	uint64_t inverse = FACTOR; /* of an odd number modulo 2^64, by Newton's iteration */
+
+	for (int i = 0; i < 6; i++)
+		inverse *= 2 - FACTOR * inverse;
+	return (word & ~UINT64_C(1)) * inverse;
 }
 
 /* What restore/source.c asks of images/image.c: the image is the toy. */

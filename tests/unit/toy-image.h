@@ -32,6 +32,7 @@ void toy_free(struct toy *toy);
 struct toy *toy_simple(uint64_t start, uint64_t nr_pages);
 
 uint64_t toy_word(uint64_t addr);
+uint64_t toy_addr(uint64_t word); /* and back */
 
 /* The address at the dump of the page whose bytes these are. */
 uint64_t toy_origin(const struct toy *toy, const void *bytes);
