@@ -154,10 +154,6 @@ static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum f
 		fi_demand_call(space);
 }
 
-/* A drain copy that loses its CPU inside the gate delays demand by a time slice.  Where that
- * happens CPUs are short, and for this long the space is drained in the pauses between faults. */
-#define POLITE_NS UINT64_C(200000000)
-
 static uint64_t load(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
@@ -167,19 +163,17 @@ static uint64_t load(const _Atomic uint64_t *counter)
 static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
 {
 	const struct fi_birth birth = { on_born, on_stillborn, on_wipes, on_alone, worker };
-	uint64_t faults = load(&space->count.faults), stalled = load(&space->count.stalled);
+	uint64_t faults = load(&space->count.faults);
 	enum fi_step step;
 
 	worker->now = fi_now_ns();
 	step = fi_demand_step(space, &birth);
 	if (load(&space->count.faults) != faults) {
-		if (worker->now - space->last_fault >= FI_PAUSE_NS)
+		if (worker->now - space->last_fault >= FI_BURST_PAUSE_NS)
 			space->burst_since = worker->now;
 		space->last_fault = worker->now;
 		fi_placement_round(&worker->placement, space->pid, worker->now);
 	}
-	if (load(&space->count.stalled) != stalled)
-		space->polite_until = worker->now + POLITE_NS;
 	fi_placement_turn(&worker->placement);
 	return step;
 }

@@ -14,9 +14,6 @@
 /* Chunks of one space before the next one gets its turn: some claims. */
 #define MAX_CHUNKS 64
 
-/* In a burst the drain takes short chunks, and where CPUs are short it does so only this often. */
-#define POLITE_NAP_NS 200000
-
 /* What a task touches in so much of a burst is likely to be what it needs to begin with, and to have
  * it soon is what lazy restores are for: until then pages files are mapped ahead, which disturbs
  * nobody, and when that is done the drain takes some short chunks and sleeps.  A longer burst is better
@@ -123,10 +120,8 @@ static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr)
 			return FI_PACE_FULL;
 		if (space->stream_len >= STREAM_PAGES * FI_PAGE_SIZE)
 			return FI_PACE_STREAM;
-		if (now < space->polite_until)
-			nap(POLITE_NAP_NS);
 		if (now - space->burst_since >= BURST_NS)
-			return FI_PACE_SHORT;
+			return FI_PACE_FULL;
 		if (!fi_source_map_more(space->source)) {
 			if (nr % BURST_CHUNKS == 0)
 				nap(BURST_NAP_NS);

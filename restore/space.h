@@ -99,10 +99,9 @@ struct fi_space {
 	struct fi_counters count;
 	void *worker;	/* the engine's: its reader; under the engine's lock until it is added */
 	uint64_t since; /* the engine's: when it was added, ns, monotonic */
-	_Atomic uint64_t last_fault;   /* the engine's: ns */
-	_Atomic uint64_t burst_since;  /* the engine's: the first fault after a pause, ns */
-	_Atomic uint64_t polite_until; /* the engine's: drained only in the pauses until then, ns */
-	bool doomed, killed;	       /* its worker's */
+	_Atomic uint64_t last_fault;  /* the engine's: ns */
+	_Atomic uint64_t burst_since; /* the engine's: the first fault after a long pause, ns */
+	bool doomed, killed;	      /* its worker's */
 	_Atomic unsigned users;
 };
 

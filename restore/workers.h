@@ -16,8 +16,9 @@
 
 #define FI_MAX_WORKERS 4
 
-/* Without a fault for this long, a task pauses; between two pauses it is in a burst. */
-#define FI_PAUSE_NS UINT64_C(1000000)
+/* Without a fault for this long, a task pauses; and for this long, the burst that it was in is over. */
+#define FI_PAUSE_NS	  UINT64_C(1000000)
+#define FI_BURST_PAUSE_NS UINT64_C(100000000)
 
 struct fi_space_list {
 	struct fi_space **at;
