@@ -11,6 +11,8 @@ libimages_a_SOURCES = \
 	images/inventory.c \
 	images/mm.c \
 	images/mm.h \
+	images/packed.c \
+	images/packed.h \
 	images/pagemap-file.c \
 	images/pagemap.c \
 	images/pagemap.h \

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The file is read forward through a window that grows to its largest record, not mapped: a file
- * that shrinks meanwhile is then an error instead of a SIGBUS.
+ * that shrinks meanwhile is then an error instead of a SIGBUS.  A file that is in memory already is
+ * the window itself.
  *
  * Messages are built in an arena.  A pagemap can have a million records, each of a few small
  * allocations; and protobuf-c answers NULL both for "malformed" and for "no memory", which only the
@@ -85,7 +86,8 @@ static void arena_reset(struct fi_records *rd)
 void fi_records_close(struct fi_records *rd)
 {
 	fi_close(&rd->fd);
-	free(rd->buf);
+	if (!rd->borrowed)
+		free(rd->buf);
 	rd->buf = NULL;
 	arena_reset(rd);
 	free(rd->blocks);
@@ -200,6 +202,7 @@ static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struc
 int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
 		    uint32_t magic, struct fi_error *err)
 {
+	struct fi_image_file file;
 	int r;
 
 	*rd = (struct fi_records){
@@ -207,9 +210,19 @@ int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const
 		.allocator = { .alloc = arena_alloc, .free = arena_free, .allocator_data = rd },
 	};
 	fi_image_file_name(dir, name, rd->name);
-	r = fi_image_file_open(dir, name, &rd->fd, &rd->size, err);
+	r = fi_image_file_open(dir, name, &file, err);
 	if (r < 0)
 		return r;
+	rd->fd = file.fd;
+	rd->size = file.size;
+	if (file.fd < 0) {
+		if (!file.data)
+			return fi_error_set(err, -EFBIG, "'%s' is too large to be read in an archive",
+					    rd->name);
+		rd->buf = (uint8_t *)file.data;
+		rd->buf_len = (size_t)file.size;
+		rd->borrowed = true;
+	}
 	return check_magic(rd, dir->common_magic, magic, err);
 }
 

@@ -8,6 +8,7 @@
 #define FI_IMAGES_RECORD_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct fi_records {
 
 	uint8_t *buf; /* what was read ahead: [buf_pos, buf_len) */
 	size_t buf_size, buf_pos, buf_len;
+	bool borrowed; /* buf is the whole file, and not ours */
 
 	ProtobufCAllocator allocator; /* of messages; all are forgotten at the next record */
 	struct fi_arena_block *blocks;
