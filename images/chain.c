@@ -190,7 +190,8 @@ static int packed_parent(const struct fi_image_dir *dir, const char *full, struc
 	i = fi_packed_lower_bound(dir->packed, ret->prefix);
 	if (i == dir->packed->nr ||
 	    strncmp(dir->packed->files[i].name, ret->prefix, strlen(ret->prefix)) != 0)
-		return fi_error_set(err, -ENOENT, "'%s' leads to a directory that is missing", full);
+		return fi_error_set(err, -ENOENT, "'%s' leads to a directory that is missing",
+				    full);
 	return 1;
 }
 

@@ -156,9 +156,9 @@ static uint32_t window_u32(struct fi_records *rd)
 	return value;
 }
 
-static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struct fi_error *err)
+static int check_magic(struct fi_records *rd, uint32_t first, uint32_t magic, struct fi_error *err)
 {
-	uint64_t len = common ? 8 : 4;
+	uint64_t len = first ? 8 : 4;
 	uint8_t head[4] = { 0 };
 	const char *packed;
 	uint32_t found;
@@ -181,13 +181,13 @@ static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struc
 				    "'%s' is truncated: %" PRIu64 " bytes, no room for its magic",
 				    rd->name, rd->size);
 
-	if (common) {
+	if (first) {
 		found = window_u32(rd);
-		if (found != COMMON_MAGIC)
+		if (found != first)
 			return fi_error_set(err, -EBADMSG,
 					    "'%s' is not a CRIU image: magic %#" PRIx32
 					    " instead of %#" PRIx32,
-					    rd->name, found, COMMON_MAGIC);
+					    rd->name, found, first);
 	}
 	found = window_u32(rd);
 	if (found != magic)
@@ -199,8 +199,8 @@ static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struc
 	return 0;
 }
 
-int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
-		    uint32_t magic, struct fi_error *err)
+int fi_records_open_as(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+		       uint32_t first, uint32_t magic, struct fi_error *err)
 {
 	struct fi_image_file file;
 	int r;
@@ -217,13 +217,19 @@ int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const
 	rd->size = file.size;
 	if (file.fd < 0) {
 		if (!file.data)
-			return fi_error_set(err, -EFBIG, "'%s' is too large to be read in an archive",
-					    rd->name);
+			return fi_error_set(err, -EFBIG,
+					    "'%s' is too large to be read in an archive", rd->name);
 		rd->buf = (uint8_t *)file.data;
 		rd->buf_len = (size_t)file.size;
 		rd->borrowed = true;
 	}
-	return check_magic(rd, dir->common_magic, magic, err);
+	return check_magic(rd, first, magic, err);
+}
+
+int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+		    uint32_t magic, struct fi_error *err)
+{
+	return fi_records_open_as(rd, dir, name, dir->common_magic ? COMMON_MAGIC : 0, magic, err);
 }
 
 int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,

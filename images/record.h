@@ -40,6 +40,11 @@ struct fi_records {
  * Whether or not it succeeds, fi_records_close must follow. */
 int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
 		    uint32_t magic, struct fi_error *err);
+
+/* The same for a file whose first magic number is @first, in place of the common one; 0: none. */
+int fi_records_open_as(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+		       uint32_t first, uint32_t magic, struct fi_error *err);
+
 void fi_records_close(struct fi_records *rd);
 
 #define fi_auto_records fi_cleanup(fi_records_close)

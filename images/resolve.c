@@ -53,8 +53,8 @@ static int entry_error(const struct resolver *rs, size_t level, size_t i, struct
 	char full[FI_FILE_NAME_MAX];
 
 	fi_image_file_name(&rs->chain->dirs[level], rs->name, full);
-	return fi_error_set(err, code, "'%s' record %zu (%#" PRIx64 "-%#" PRIx64 ") %s", full, i + 2,
-			    entry->addr, entry->end, what);
+	return fi_error_set(err, code, "'%s' record %zu (%#" PRIx64 "-%#" PRIx64 ") %s", full,
+			    i + 2, entry->addr, entry->end, what);
 }
 
 static int level_open(struct resolver *rs, size_t i, struct fi_error *err)

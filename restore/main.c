@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "restore/inspect.h"
 #include "restore/serve.h"
 
 struct verb {
@@ -17,6 +18,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "inspect", fi_inspect_main, "show what a checkpoint holds" },
 	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
 };
 

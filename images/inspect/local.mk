@@ -1,0 +1,30 @@
+# libinspect.a: reports about checkpoints, for people and programs.  Depends on libimages.a.
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+noinst_LIBRARIES += libinspect.a
+libinspect_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
+libinspect_a_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS) $(LIBARCHIVE_CFLAGS) $(XXHASH_CFLAGS) $(ZSTD_CFLAGS)
+libinspect_a_SOURCES = \
+	images/inspect/archive.c \
+	images/inspect/archive.h \
+	images/inspect/checkpoint.c \
+	images/inspect/checkpoint.h \
+	images/inspect/files.c \
+	images/inspect/json.c \
+	images/inspect/json.h \
+	images/inspect/kinds.c \
+	images/inspect/kinds.h \
+	images/inspect/maps.c \
+	images/inspect/maps.h \
+	images/inspect/memory.c \
+	images/inspect/memory.h \
+	images/inspect/namespaces.c \
+	images/inspect/overview.c \
+	images/inspect/report.h \
+	images/inspect/stream.c \
+	images/inspect/stream.h \
+	images/inspect/text.c \
+	images/inspect/text.h
+
+INSPECT_LIBS = libinspect.a $(IMAGES_LIBS) $(JSON_C_LIBS) $(LIBARCHIVE_LIBS) $(XXHASH_LIBS) \
+	$(ZSTD_LIBS) -lm

@@ -1,0 +1,27 @@
+/* restore/inspect.h - `faultin inspect`.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef FI_RESTORE_INSPECT_H
+#define FI_RESTORE_INSPECT_H
+
+#include <stdbool.h>
+
+#include "images/inspect/report.h"
+
+struct fi_inspect_options {
+	const char *path; /* "-": standard input */
+	struct fi_filter filter;
+	uint64_t dump_addr, dump_len; /* dump_len 0: no dump */
+	bool maps, files, sockets, mounts, namespaces, env;
+	bool json;
+	bool help, version;
+};
+
+/* Reads the words after "inspect".  Returns 0, or -EINVAL said in @err.  The strings are @argv's. */
+int fi_inspect_parse(int argc, char **argv, struct fi_inspect_options *ret, struct fi_error *err);
+
+/* The verb.  @argv[0] is "inspect".  Returns the exit code. */
+int fi_inspect_main(int argc, char **argv);
+
+#endif
