@@ -278,6 +278,25 @@ int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *typ
 	return 1;
 }
 
+int fi_records_skip(struct fi_records *rd, uint64_t len, struct fi_error *err)
+{
+	const uint64_t left = rd->size - rd->next;
+
+	if (len > left)
+		return fi_records_error(rd, err, -EBADMSG,
+					"truncated: %" PRIu64 " bytes follow, %" PRIu64 " left",
+					len, left);
+	rd->next += len;
+	if (len <= rd->buf_len - rd->buf_pos) {
+		rd->buf_pos += (size_t)len;
+		return 0;
+	}
+	rd->buf_pos = rd->buf_len = 0;
+	if (lseek(rd->fd, (off_t)rd->next, SEEK_SET) < 0)
+		return fi_error_set(err, -errno, "cannot seek in '%s'", rd->name);
+	return 0;
+}
+
 int fi_records_read_only(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
 			 uint32_t magic, const ProtobufCMessageDescriptor *type, size_t max,
 			 const void **ret, struct fi_error *err)

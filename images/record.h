@@ -56,6 +56,10 @@ void fi_records_close(struct fi_records *rd);
 int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,
 		    const void **ret, struct fi_error *err);
 
+/* Passes over @len bytes that follow the current record and are none themselves.  Returns 0, or an
+ * error: -EBADMSG when the file has fewer. */
+int fi_records_skip(struct fi_records *rd, uint64_t len, struct fi_error *err);
+
 /* Opens a file of exactly one record and reads it; @rd keeps it alive.  Returns 0 or an error. */
 int fi_records_read_only(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
 			 uint32_t magic, const ProtobufCMessageDescriptor *type, size_t max,

@@ -66,6 +66,8 @@ faultin_SOURCES = \
 	restore/inspect.c \
 	restore/inspect.h \
 	restore/inspect_options.c \
-	restore/main.c
+	restore/main.c \
+	restore/verify.c \
+	restore/verify.h
 faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)
 faultin_LDADD = $(RESTORE_LIBS) libuffd.a libinspect.a $(RESTORE_BASE_LIBS) $(INSPECT_LIBS)

@@ -49,9 +49,9 @@ void fi_checkpoint_close(struct fi_checkpoint *cp)
 	*cp = (struct fi_checkpoint){ .fd = -EBADF };
 }
 
-int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct fi_error *err)
+int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct fi_image_dir *ret,
+			     struct fi_error *err)
 {
-	struct fi_image_dir first = { .fd = -EBADF };
 	struct stat st;
 	int r;
 
@@ -65,18 +65,16 @@ int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct 
 	if (cp->fd < 0 || fstat(cp->fd, &st) < 0)
 		return fi_error_set(err, -errno, "cannot open '%s'", path);
 
+	*ret = (struct fi_image_dir){ .fd = -EBADF };
 	if (S_ISDIR(st.st_mode)) {
-		first.fd = cp->fd;
-	} else {
-		r = fi_archive_open(cp->fd, &cp->archive, err);
-		if (r < 0)
-			return fi_error_prefix(err, r, "'%s'", path);
-		first.packed = fi_archive_files(cp->archive);
-		r = fi_archive_find_image(cp->archive, first.prefix, err);
-		if (r < 0)
-			return r;
+		ret->fd = cp->fd;
+		return 0;
 	}
-	return fi_chain_open(&cp->chain, &first, err);
+	r = fi_archive_open(cp->fd, &cp->archive, err);
+	if (r < 0)
+		return fi_error_prefix(err, r, "'%s'", path);
+	ret->packed = fi_archive_files(cp->archive);
+	return fi_archive_find_image(cp->archive, ret->prefix, err);
 }
 
 size_t fi_checkpoint_nr_pages_files(const struct fi_checkpoint *cp)
@@ -433,9 +431,12 @@ static int read_tasks(struct fi_checkpoint *cp, struct fi_error *err)
 
 int fi_checkpoint_open(const char *path, struct fi_checkpoint *cp, struct fi_error *err)
 {
+	struct fi_image_dir first;
 	int r;
 
-	r = fi_checkpoint_open_place(path, cp, err);
+	r = fi_checkpoint_open_place(path, cp, &first, err);
+	if (r == 0)
+		r = fi_chain_open(&cp->chain, &first, err);
 	if (r == 0)
 		r = fi_image_read(&cp->chain, &cp->image, err);
 	if (r == 0)

@@ -76,8 +76,9 @@ struct fi_checkpoint {
  * fi_image_open and fi_archive_open.  Release with fi_checkpoint_close, also after a failure. */
 int fi_checkpoint_open(const char *path, struct fi_checkpoint *cp, struct fi_error *err);
 
-/* The first step of it: the place and its chain are open, @cp->image is NULL. */
-int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct fi_error *err);
+/* The first step of it alone: finds the image and sets *@ret to its place, for fi_chain_open. */
+int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct fi_image_dir *ret,
+			     struct fi_error *err);
 
 void fi_checkpoint_close(struct fi_checkpoint *cp);
 #define fi_auto_checkpoint fi_cleanup(fi_checkpoint_close)

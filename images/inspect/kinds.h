@@ -9,17 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FI_MAGIC_CORE	UINT32_C(0x55053847)
-#define FI_MAGIC_FDINFO UINT32_C(0x56213732)
-#define FI_MAGIC_FILES	UINT32_C(0x56303138)
-#define FI_MAGIC_FS	UINT32_C(0x51403912)
-#define FI_MAGIC_IDS	UINT32_C(0x54432030)
-#define FI_MAGIC_MM	UINT32_C(0x57492820)
-#define FI_MAGIC_MNTS	UINT32_C(0x55563928)
-#define FI_MAGIC_NETDEV UINT32_C(0x57373951)
-#define FI_MAGIC_PSTREE UINT32_C(0x50273030)
-#define FI_MAGIC_STATS	UINT32_C(0x57093306)
-#define FI_MAGIC_UTSNS	UINT32_C(0x54473203)
+#define FI_MAGIC_CORE	    UINT32_C(0x55053847)
+#define FI_MAGIC_FDINFO	    UINT32_C(0x56213732)
+#define FI_MAGIC_FILES	    UINT32_C(0x56303138)
+#define FI_MAGIC_FS	    UINT32_C(0x51403912)
+#define FI_MAGIC_IDS	    UINT32_C(0x54432030)
+#define FI_MAGIC_MEMFD	    UINT32_C(0x48453499)
+#define FI_MAGIC_MM	    UINT32_C(0x57492820)
+#define FI_MAGIC_MNTS	    UINT32_C(0x55563928)
+#define FI_MAGIC_NETDEV	    UINT32_C(0x57373951)
+#define FI_MAGIC_PIPES_DATA UINT32_C(0x56453709)
+#define FI_MAGIC_PSTREE	    UINT32_C(0x50273030)
+#define FI_MAGIC_REMAP	    UINT32_C(0x59133954)
+#define FI_MAGIC_STATS	    UINT32_C(0x57093306)
+#define FI_MAGIC_TTY_INFO   UINT32_C(0x59453036)
+#define FI_MAGIC_UTSNS	    UINT32_C(0x54473203)
 
 /* Service files begin with this in place of the common magic number. */
 #define FI_MAGIC_SERVICE UINT32_C(0x55105940)
@@ -40,7 +44,7 @@ struct fi_kind {
 	const ProtobufCMessageDescriptor *type; /* of its records; NULL: only their form is known */
 	/* FI_SHAPE_TAILS: how many bytes follow the record. */
 	uint64_t (*tail)(const void *msg);
-	const char *holds; /* what is lost without it, for people */
+	const char *loss; /* what follows when it is not what it should be, for people */
 };
 
 /* The kind of the file @name, or NULL if it is none of an image's. */

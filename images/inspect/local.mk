@@ -24,7 +24,12 @@ libinspect_a_SOURCES = \
 	images/inspect/stream.c \
 	images/inspect/stream.h \
 	images/inspect/text.c \
-	images/inspect/text.h
+	images/inspect/text.h \
+	images/inspect/verify-files.c \
+	images/inspect/verify-parts.h \
+	images/inspect/verify-refs.c \
+	images/inspect/verify.c \
+	images/inspect/verify.h
 
 INSPECT_LIBS = libinspect.a $(IMAGES_LIBS) $(JSON_C_LIBS) $(LIBARCHIVE_LIBS) $(XXHASH_LIBS) \
 	$(ZSTD_LIBS) -lm
