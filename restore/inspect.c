@@ -10,7 +10,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/clock.h"
+
+#include "images/inspect/content.h"
+#include "images/inspect/diff.h"
+#include "images/inspect/estimate.h"
 #include "images/inspect/memory.h"
 #include "images/inspect/text.h"
 
@@ -24,7 +30,11 @@ static const char usage[] =
 	"      --mounts           mounts\n"
 	"      --namespaces       namespaces, and who is in them\n"
 	"      --env              arguments and environment of the tasks\n"
+	"      --pages            zero and duplicate pages, and what compression would save\n"
+	"      --diff OTHER       what has changed since the older checkpoint OTHER\n"
+	"      --grep PATTERN     where in memory PATTERN is: text, or bytes as hex:0a0b0c\n"
 	"      --dump ADDR,LEN    bytes of memory\n"
+	"      --estimate         how long eager and lazy restores may take here\n"
 	"      --all              --maps, --files, --sockets, --mounts, --namespaces and --env\n"
 	"\n"
 	"  -t, --task PID         only this task\n"
@@ -39,6 +49,68 @@ static const char usage[] =
 	"An archive is a tar, packed or not, as podman and Kubernetes make them; '-' is one on\n"
 	"standard input.  Exit code: 0, 1 when the checkpoint cannot be read, 2 for wrong "
 	"options.\n";
+
+/* --- long work ---------------------------------------------------------------------------------- */
+
+static struct bar {
+	uint64_t start_ns, shown_ns;
+	bool drawn;
+} bar;
+
+/* Ten times a second, on one line that is written over. */
+static void draw_bar(uint64_t done, uint64_t all, void *arg)
+{
+	static const char full[] = "########################################";
+	const int width = (int)sizeof(full) - 1;
+	struct bar *b = arg;
+	uint64_t now = fi_now_ns();
+	int part = all ? (int)((double)done / (double)all * width) : width;
+
+	if (!b->start_ns)
+		b->start_ns = b->shown_ns = now;
+	if (done >= all) {
+		if (b->drawn)
+			(void)fputs("\r\033[K", stderr); /* the report takes its place */
+		*b = (struct bar){ .drawn = false };
+		return;
+	}
+	if (now - b->shown_ns < 100000000)
+		return;
+	(void)fprintf(stderr, "\r[%-*.*s] %3d %%  %.2f GB/s ", width, part, full,
+		      (int)(100.0 * (double)done / (double)all),
+		      (double)done / (double)(now - b->start_ns));
+	b->shown_ns = now;
+	b->drawn = true;
+}
+
+static fi_progress *asked_progress(void)
+{
+	return isatty(STDERR_FILENO) ? draw_bar : NULL;
+}
+
+/* What takes the fingerprints of all pages. */
+static int add_digests(const struct fi_inspect_options *o, const struct fi_checkpoint *cp,
+		       struct fi_json *js, struct json_object *root, struct fi_error *err)
+{
+	fi_auto_checkpoint struct fi_checkpoint other = { .fd = -EBADF };
+	fi_auto_digests struct fi_digests digests = { .of_file = NULL };
+	fi_auto_digests struct fi_digests others = { .of_file = NULL };
+	int r;
+
+	r = fi_digests_make(cp, asked_progress(), &bar, &digests, err);
+	if (r == 0 && o->pages)
+		r = fi_report_content(cp, &digests, js, root, err);
+	if (r < 0 || !o->diff)
+		return r;
+	r = fi_checkpoint_open(o->diff, &other, err);
+	if (r == 0)
+		r = fi_digests_make(&other, asked_progress(), &bar, &others, err);
+	if (r == 0)
+		fi_report_diff(cp, &digests, &other, &others, &o->filter, js, root);
+	return r;
+}
+
+/* --- the verb ----------------------------------------------------------------------------------- */
 
 static int add_parts(const struct fi_inspect_options *o, const struct fi_checkpoint *cp,
 		     struct fi_json *js, struct json_object *root, struct fi_error *err)
@@ -58,6 +130,13 @@ static int add_parts(const struct fi_inspect_options *o, const struct fi_checkpo
 		r = fi_report_environment(cp, &o->filter, js, root, err);
 	if (r == 0 && o->dump_len)
 		r = fi_report_dump(cp, &o->filter, o->dump_addr, o->dump_len, js, root, err);
+	if (r == 0 && (o->pages || o->diff))
+		r = add_digests(o, cp, js, root, err);
+	if (r == 0 && o->pattern_len)
+		r = fi_report_grep(cp, &o->filter, o->pattern, o->pattern_len, asked_progress(),
+				   &bar, js, root, err);
+	if (r == 0 && o->estimate)
+		r = fi_report_estimate(cp, js, root, err);
 	return r;
 }
 

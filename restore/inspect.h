@@ -8,12 +8,16 @@
 #include <stdbool.h>
 
 #include "images/inspect/report.h"
+#include "images/inspect/search.h"
 
 struct fi_inspect_options {
 	const char *path; /* "-": standard input */
 	struct fi_filter filter;
 	uint64_t dump_addr, dump_len; /* dump_len 0: no dump */
-	bool maps, files, sockets, mounts, namespaces, env;
+	uint8_t pattern[FI_PATTERN_MAX];
+	size_t pattern_len; /* 0: no search */
+	const char *diff;   /* the older checkpoint, or NULL */
+	bool maps, files, sockets, mounts, namespaces, env, pages, estimate;
 	bool json;
 	bool help, version;
 };

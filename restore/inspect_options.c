@@ -19,6 +19,10 @@ enum {
 	OPT_ENV,
 	OPT_DUMP,
 	OPT_ALL,
+	OPT_PAGES,
+	OPT_GREP,
+	OPT_DIFF,
+	OPT_ESTIMATE,
 	OPT_PROT,
 	OPT_KIND,
 	OPT_RANGE,
@@ -34,6 +38,10 @@ static const struct option long_options[] = {
 	{ "env", no_argument, NULL, OPT_ENV },
 	{ "dump", required_argument, NULL, OPT_DUMP },
 	{ "all", no_argument, NULL, OPT_ALL },
+	{ "pages", no_argument, NULL, OPT_PAGES },
+	{ "grep", required_argument, NULL, OPT_GREP },
+	{ "diff", required_argument, NULL, OPT_DIFF },
+	{ "estimate", no_argument, NULL, OPT_ESTIMATE },
 	{ "task", required_argument, NULL, 't' },
 	{ "prot", required_argument, NULL, OPT_PROT },
 	{ "kind", required_argument, NULL, OPT_KIND },
@@ -115,6 +123,44 @@ static int parse_dump(const char *word, struct fi_inspect_options *o, struct fi_
 	return 0;
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	if (!at)
+		return -1;
+	return (int)(at - digits) - (at - digits > 15 ? 6 : 0);
+}
+
+/* Text as it is; after "hex:" pairs of digits. */
+static int parse_pattern(const char *word, struct fi_inspect_options *o, struct fi_error *err)
+{
+	size_t len = strlen(word), i;
+
+	o->pattern_len = 0;
+	if (strncmp(word, "hex:", 4) == 0) {
+		word += 4;
+		for (i = 0; word[i] && i / 2 < FI_PATTERN_MAX; i += 2) {
+			int high = hex_digit(word[i]), low = hex_digit(word[i + 1]);
+
+			if (high < 0 || low < 0)
+				return fi_error_set(
+					err, -EINVAL,
+					"--grep: '%s' are not pairs of hexadecimal digits", word);
+			o->pattern[o->pattern_len++] = (uint8_t)(high << 4 | low);
+		}
+		len = strlen(word) / 2;
+	} else if (len <= FI_PATTERN_MAX) {
+		memcpy(o->pattern, word, len);
+		o->pattern_len = len;
+	}
+	if (len == 0 || len > FI_PATTERN_MAX)
+		return fi_error_set(err, -EINVAL, "--grep: a pattern has 1 to %d bytes",
+				    FI_PATTERN_MAX);
+	return 0;
+}
+
 static int take_option(int c, struct fi_inspect_options *o, struct fi_error *err)
 {
 	switch (c) {
@@ -139,6 +185,17 @@ static int take_option(int c, struct fi_inspect_options *o, struct fi_error *err
 	case OPT_ALL:
 		o->maps = o->files = o->sockets = o->mounts = o->namespaces = o->env = true;
 		return 0;
+	case OPT_PAGES:
+		o->pages = true;
+		return 0;
+	case OPT_ESTIMATE:
+		o->estimate = true;
+		return 0;
+	case OPT_DIFF:
+		o->diff = optarg;
+		return 0;
+	case OPT_GREP:
+		return parse_pattern(optarg, o, err);
 	case OPT_DUMP:
 		return parse_dump(optarg, o, err);
 	case 't':

@@ -103,10 +103,22 @@ const struct fi_file *fi_checkpoint_file(const struct fi_checkpoint *cp, uint32_
 	return low < cp->nr_files && cp->files[low].id == id ? &cp->files[low] : NULL;
 }
 
-const struct fi_shared *fi_checkpoint_shared(const struct fi_checkpoint *cp, uint64_t shmid)
+const struct fi_shared *fi_checkpoint_shared(const struct fi_checkpoint *cp,
+					     const struct fi_vma *vma)
 {
+	const struct fi_file *file;
+	uint64_t shmid = vma->shmid;
 	size_t i;
 
+	if (!(vma->status & (FI_VMA_ANON_SHARED | FI_VMA_SYSVIPC | FI_VMA_MEMFD)) ||
+	    (vma->status & (FI_VMA_ANON_PRIVATE | FI_VMA_FILE_PRIVATE)))
+		return NULL;
+	if (vma->status & FI_VMA_MEMFD) {
+		file = shmid <= UINT32_MAX ? fi_checkpoint_file(cp, (uint32_t)shmid) : NULL;
+		if (!file)
+			return NULL;
+		shmid = file->shmid;
+	}
 	for (i = 0; i < cp->nr_shared; i++)
 		if (cp->shared[i].id == shmid)
 			return &cp->shared[i];
@@ -250,15 +262,46 @@ static int read_files(struct fi_checkpoint *cp, struct fi_error *err)
 		r = make_room(&cp->files, cp->nr_files, sizeof(*cp->files), err);
 		if (r < 0)
 			return r;
-		cp->files[cp->nr_files] = (struct fi_file){ .id = entry->id,
-							    .type = entry->type,
-							    .name = file_name(entry) };
+		cp->files[cp->nr_files] =
+			(struct fi_file){ .id = entry->id,
+					  .type = entry->type,
+					  .inode = entry->memfd ? entry->memfd->inode_id : 0,
+					  .name = file_name(entry) };
 		if (!cp->files[cp->nr_files].name)
 			return fi_error_set(err, -ENOMEM, "no memory");
 		cp->nr_files++;
 	}
 	if (cp->nr_files > 0)
 		qsort(cp->files, cp->nr_files, sizeof(*cp->files), compare_ids);
+	return r;
+}
+
+/* Names and segments of memory files. */
+static int read_memfds(struct fi_checkpoint *cp, struct fi_error *err)
+{
+	fi_auto_records struct fi_records rd;
+	const Fi__Pb__MemfdInode *inode;
+	const void *msg;
+	char *name;
+	size_t i;
+	int r;
+
+	r = fi_records_open(&rd, &cp->chain.dirs[0], "memfd.img", FI_MAGIC_MEMFD, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	while ((r = fi_records_next(&rd, &fi__pb__memfd_inode__descriptor, RECORD_MAX, &msg, err)) >
+	       0) {
+		inode = msg;
+		for (i = 0; i < cp->nr_files; i++) {
+			if (!cp->files[i].inode || cp->files[i].inode != inode->inode_id)
+				continue;
+			if (asprintf(&name, "memfd:%s", inode->name) < 0)
+				return fi_error_set(err, -ENOMEM, "no memory");
+			free(cp->files[i].name);
+			cp->files[i].name = name;
+			cp->files[i].shmid = inode->shmid;
+		}
+	}
 	return r;
 }
 
@@ -445,5 +488,7 @@ int fi_checkpoint_open(const char *path, struct fi_checkpoint *cp, struct fi_err
 		r = read_shared(cp, err);
 	if (r == 0)
 		r = read_files(cp, err);
+	if (r == 0)
+		r = read_memfds(cp, err);
 	return r;
 }

@@ -55,7 +55,9 @@ struct fi_shared {
 
 struct fi_file {
 	uint32_t id, type;
-	char *name; /* a path, or what it is */
+	char *name;	/* a path, or what it is */
+	uint32_t inode; /* of a memory file */
+	uint64_t shmid; /* of a memory file: its segment */
 };
 
 struct fi_checkpoint {
@@ -88,7 +90,10 @@ size_t fi_checkpoint_nr_pages_files(const struct fi_checkpoint *cp);
 const struct fi_pages_file *fi_checkpoint_pages_file(const struct fi_checkpoint *cp, size_t i);
 
 const struct fi_file *fi_checkpoint_file(const struct fi_checkpoint *cp, uint32_t id);
-const struct fi_shared *fi_checkpoint_shared(const struct fi_checkpoint *cp, uint64_t shmid);
+
+/* The segment of shared memory that @vma shows, or NULL. */
+const struct fi_shared *fi_checkpoint_shared(const struct fi_checkpoint *cp,
+					     const struct fi_vma *vma);
 
 /* "regular", "pipe", ...: a type of CRIU's fd_types. */
 const char *fi_file_type_name(uint32_t type);

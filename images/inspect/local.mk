@@ -9,6 +9,14 @@ libinspect_a_SOURCES = \
 	images/inspect/archive.h \
 	images/inspect/checkpoint.c \
 	images/inspect/checkpoint.h \
+	images/inspect/content.c \
+	images/inspect/content.h \
+	images/inspect/diff.c \
+	images/inspect/diff.h \
+	images/inspect/digest.c \
+	images/inspect/digest.h \
+	images/inspect/estimate.c \
+	images/inspect/estimate.h \
 	images/inspect/files.c \
 	images/inspect/json.c \
 	images/inspect/json.h \
@@ -21,6 +29,8 @@ libinspect_a_SOURCES = \
 	images/inspect/namespaces.c \
 	images/inspect/overview.c \
 	images/inspect/report.h \
+	images/inspect/search.c \
+	images/inspect/search.h \
 	images/inspect/stream.c \
 	images/inspect/stream.h \
 	images/inspect/text.c \
@@ -32,4 +42,4 @@ libinspect_a_SOURCES = \
 	images/inspect/verify.h
 
 INSPECT_LIBS = libinspect.a $(IMAGES_LIBS) $(JSON_C_LIBS) $(LIBARCHIVE_LIBS) $(XXHASH_LIBS) \
-	$(ZSTD_LIBS) -lm
+	$(ZSTD_LIBS)

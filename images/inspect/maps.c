@@ -50,12 +50,6 @@ struct fi_counts fi_count_range(const struct fi_checkpoint *cp, const struct fi_
 	return counts;
 }
 
-bool fi_vma_is_shared(const struct fi_vma *vma)
-{
-	return (vma->status & (FI_VMA_ANON_SHARED | FI_VMA_SYSVIPC | FI_VMA_MEMFD)) &&
-	       !(vma->status & FI_VMA_ANON_PRIVATE);
-}
-
 struct fi_counts fi_count_vma(const struct fi_checkpoint *cp, const struct fi_task_image *task,
 			      const struct fi_vma *vma)
 {
@@ -63,9 +57,7 @@ struct fi_counts fi_count_vma(const struct fi_checkpoint *cp, const struct fi_ta
 	const struct fi_shared *shared;
 	uint64_t len = vma->end - vma->start;
 
-	if (!fi_vma_is_shared(vma))
-		return counts;
-	shared = fi_checkpoint_shared(cp, vma->shmid);
+	shared = fi_checkpoint_shared(cp, vma);
 	if (shared && vma->pgoff <= UINT64_MAX - len)
 		counts.shared =
 			fi_count_range(cp, &shared->pagemap, vma->pgoff, vma->pgoff + len).pages;

@@ -41,7 +41,4 @@ const char *fi_vma_kind(const struct fi_task_more *more, const struct fi_vma *vm
 /* Why pages of the mapping are not lazy, as a clause; NULL if all there are, are. */
 const char *fi_vma_why(const struct fi_vma *vma, const struct fi_counts *counts);
 
-/* True if @vma shows pages of a segment of shared memory. */
-bool fi_vma_is_shared(const struct fi_vma *vma);
-
 #endif

@@ -287,6 +287,7 @@ static void add_map(const struct fi_checkpoint *cp, size_t task_nr, const struct
 		    struct fi_json *js, struct json_object *to)
 {
 	const struct fi_task_image *task = fi_image_task(cp->image, task_nr);
+	const struct fi_shared *shared = fi_checkpoint_shared(cp, vma);
 	const struct fi_counts counts = fi_count_vma(cp, task, vma);
 	const char *why = fi_vma_why(vma, &counts);
 	const char prot[] = { vma->prot & PROT_READ ? 'r' : '-', vma->prot & PROT_WRITE ? 'w' : '-',
@@ -302,9 +303,9 @@ static void add_map(const struct fi_checkpoint *cp, size_t task_nr, const struct
 	if (vma->status & (FI_VMA_FILE_PRIVATE | FI_VMA_FILE_SHARED | FI_VMA_MEMFD)) {
 		add_file(cp, js, map, "file", (uint32_t)vma->shmid);
 		fi_json_hex(js, map, "offset", vma->pgoff);
-	} else if (fi_vma_is_shared(vma)) {
-		fi_json_u64(js, map, "segment", vma->shmid);
 	}
+	if (shared)
+		fi_json_u64(js, map, "segment", shared->id);
 	if (vma->madv)
 		fi_json_hex(js, map, "madvise", vma->madv);
 	fi_json_bool(js, map, "lazy", counts.lazy > 0);

@@ -510,6 +510,108 @@ static void dump_text(const struct json_object *report, FILE *to)
 	}
 }
 
+static void saving(FILE *to, const char *words, const struct json_object *bytes, const char *key)
+{
+	const uint64_t all = number(bytes, "all");
+	char text[32];
+
+	(void)fprintf(to, "  %-32s %10s  %5.1f %%\n", words, size_text(number(bytes, key), text),
+		      all ? 100.0 * (double)number(bytes, key) / (double)all : 0.0);
+}
+
+static void pages_text(const struct json_object *report, FILE *to)
+{
+	const struct json_object *pages = get(report, "pages"), *bytes = get(pages, "bytes");
+	const uint64_t us = number(pages, "reading.us");
+	char text[32];
+
+	if (!pages)
+		return;
+	headline(to, "Pages: %" PRIu64 ", %s read in %.2f s by %" PRIu64 " threads (%.2f GB/s)",
+		 number(pages, "pages"), size_text(number(pages, "reading.bytes"), text),
+		 (double)us / 1e6, number(pages, "reading.threads"),
+		 us ? (double)number(pages, "reading.bytes") / (double)us / 1e3 : 0.0);
+	saving(to, "all", bytes, "all");
+	saving(to, "without pages of zeros", bytes, "without_zero");
+	saving(to, "and each content once", bytes, "distinct");
+	saving(to, "and compressed, as estimated", bytes, "distinct_compressed");
+	(void)fprintf(to, "  (%s; from a sample of %s)\n", word(pages, "compression.method"),
+		      size_text(number(pages, "compression.sampled_bytes"), text));
+	(void)fputc('\n', to);
+	TABLE(to, get(pages, "tasks"), { "pid", "PID", COUNT }, { "segment", "SEGMENT", COUNT },
+	      { "name", "NAME", WORD }, { "pages", "MEMORY", PAGES }, { "zero", "ZERO", PAGES },
+	      { "duplicate", "DUPLICATE", PAGES }, { "across_tasks", "OF OTHERS", PAGES },
+	      { "same_as_parent", "AS IN PARENT", PAGES });
+}
+
+static void grep_text(const struct json_object *report, FILE *to)
+{
+	const struct json_object *grep = get(report, "grep");
+	const uint64_t total = number(grep, "total");
+
+	if (!grep)
+		return;
+	headline(to, "Found: %" PRIu64 "%s", total,
+		 total > length(get(grep, "hits")) ? ", of which the first are" : "");
+	if (total > 0)
+		TABLE(to, get(grep, "hits"), { "pid", "PID", COUNT },
+		      { "segment", "SEGMENT", COUNT }, { "name", "NAME", WORD },
+		      { "address", "ADDRESS", WORD }, { "kind", "KIND", WORD },
+		      { "mapping", "MAPPING", WORD });
+}
+
+static void diff_text(const struct json_object *report, FILE *to)
+{
+	const struct json_object *diff = get(report, "diff"), *tasks = get(diff, "tasks");
+	size_t i;
+
+	if (!diff)
+		return;
+	(void)fputs("\nAgainst ", to);
+	fi_text_put(word(diff, "other"), to);
+	(void)fputc('\n', to);
+	TABLE(to, tasks, { "pid", "PID", COUNT }, { "name", "NAME", WORD },
+	      { "task", "TASK", WORD }, { "same", "SAME", PAGES }, { "changed", "CHANGED", PAGES },
+	      { "new", "NEW", PAGES }, { "gone", "GONE", PAGES });
+	for (i = 0; i < length(tasks); i++) {
+		struct json_object *task = json_object_array_get_idx(tasks, i);
+
+		if (length(get(task, "maps")) == 0)
+			continue;
+		headline(to, "Mappings of %" PRIu64 " that differ", number(task, "pid"));
+		TABLE(to, get(task, "maps"), { "start", "START", WORD }, { "end", "END", WORD },
+		      { "kind", "KIND", WORD }, { "mapping", "MAPPING", WORD },
+		      { "same", "SAME", PAGES }, { "changed", "CHANGED", PAGES },
+		      { "new", "NEW", PAGES }, { "gone", "GONE", PAGES });
+	}
+}
+
+static void estimate_text(const struct json_object *report, FILE *to)
+{
+	const struct json_object *estimate = get(report, "estimate");
+	const struct json_object *read = get(estimate, "measured.read_ns_per_page");
+
+	if (!estimate)
+		return;
+	headline(to, "Estimate for this machine as it is now; it may well be wrong by half");
+	(void)fprintf(to, "  eager restore          %8.0f ms\n",
+		      (double)number(estimate, "eager_us") / 1000);
+	(void)fprintf(to, "  lazy restore           %8.0f ms\n",
+		      (double)number(estimate, "lazy_us") / 1000);
+	(void)fprintf(to, "  ... until all is there %8.0f ms, if nothing else runs\n",
+		      (double)number(estimate, "resident_us") / 1000);
+	(void)fprintf(to, "  measured: %.0f ns to touch a page",
+		      json_object_get_double(get(estimate, "measured.touch_ns_per_page")));
+	if (read)
+		(void)fprintf(to, ", %.0f ns to read one of these", json_object_get_double(read));
+	(void)fprintf(to,
+		      "\n  assumed: %.0f ms for CRIU itself, %.1f ms a task, %" PRIu64
+		      " us a mapping\n",
+		      (double)number(estimate, "assumed.fixed_us") / 1000,
+		      (double)number(estimate, "assumed.per_task_us") / 1000,
+		      number(estimate, "assumed.per_mapping_us"));
+}
+
 void fi_text_report(const struct json_object *report, FILE *to)
 {
 	image_text(report, to);
@@ -526,5 +628,9 @@ void fi_text_report(const struct json_object *report, FILE *to)
 	mounts_text(report, to);
 	namespaces_text(report, to);
 	environment_text(report, to);
+	pages_text(report, to);
+	diff_text(report, to);
+	grep_text(report, to);
 	dump_text(report, to);
+	estimate_text(report, to);
 }
