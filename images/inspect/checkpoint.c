@@ -420,9 +420,14 @@ static int read_more(const struct fi_checkpoint *cp, const struct fi_task_image 
 	size_t i;
 	int r;
 
+	if (task->zombie && more->nr_threads > 0) {
+		/* CRIU 4.2.1 writes any number as the thread of a zombie. */
+		more->nr_threads = 1;
+		more->threads[0].tid = task->vpid;
+	}
 	for (i = 0; i < more->nr_threads; i++) {
 		r = read_core(cp, more, &more->threads[i], more->threads[i].tid == task->vpid, err);
-		if (r < 0 && !(r == -ENOENT && task->zombie))
+		if (r < 0)
 			return r;
 	}
 	r = read_ids(cp, task->vpid, more, err);

@@ -130,11 +130,26 @@ static void take_file(struct references *refs, const char *name, uint64_t record
 			 "file %" PRIu32 " calls itself %" PRIu32, entry->id, entry->reg->id);
 }
 
+static void want_segment(struct references *refs, const char *name, uint64_t record,
+			 const char *what, uint64_t shmid)
+{
+	char pagemap[FI_PAGEMAP_NAME_MAX];
+
+	(void)snprintf(pagemap, sizeof(pagemap), "pagemap-shmem-%" PRIu64 ".img", shmid);
+	if (!exists(refs, pagemap))
+		fi_found(refs->v, refs->dir, name, record,
+			 "that shared memory is empty after the restore",
+			 "%s shows shared memory of '%s', which is missing", what, pagemap);
+}
+
 static void take_memfd(struct references *refs, const char *name, uint64_t record, const void *msg)
 {
 	const Fi__Pb__MemfdInode *inode = msg;
+	char what[40];
 
 	(void)insert(refs->v, &refs->inodes, inode->inode_id, inode->shmid);
+	(void)snprintf(what, sizeof(what), "memory file %" PRIu64, inode->inode_id);
+	want_segment(refs, name, record, what, inode->shmid);
 }
 
 static void take_tty(struct references *refs, const char *name, uint64_t record, const void *msg)
@@ -290,21 +305,15 @@ static void check_fs(struct references *refs, const char *name, uint64_t record,
 static void check_vma(struct references *refs, const char *name, uint64_t record,
 		      const Fi__Pb__Vma *vma)
 {
-	char what[80], pagemap[FI_PAGEMAP_NAME_MAX];
+	char what[80];
 
 	if (vma->status & FI_VMA_GUARD)
 		return;
 	(void)snprintf(what, sizeof(what), "mapping %#" PRIx64 "-%#" PRIx64, vma->start, vma->end);
-	if (vma->status & (FI_VMA_FILE_PRIVATE | FI_VMA_FILE_SHARED | FI_VMA_MEMFD)) {
+	if (vma->status & (FI_VMA_FILE_PRIVATE | FI_VMA_FILE_SHARED | FI_VMA_MEMFD))
 		(void)want_file(refs, name, record, TASK_LOSS, what, vma->shmid);
-	} else if ((vma->status & FI_VMA_ANON_SHARED) && !(vma->status & FI_VMA_SYSVIPC)) {
-		(void)snprintf(pagemap, sizeof(pagemap), "pagemap-shmem-%" PRIu64 ".img",
-			       vma->shmid);
-		if (!exists(refs, pagemap))
-			fi_found(refs->v, refs->dir, name, record,
-				 "that shared memory is empty after the restore",
-				 "%s shows shared memory of '%s', which is missing", what, pagemap);
-	}
+	else if ((vma->status & FI_VMA_ANON_SHARED) && !(vma->status & FI_VMA_SYSVIPC))
+		want_segment(refs, name, record, what, vma->shmid);
 }
 
 static void check_mm(struct references *refs, const char *name, uint64_t record, const void *msg)
@@ -337,6 +346,9 @@ static void check_item(struct references *refs, const char *name, uint64_t recor
 	bool leads = item->n_threads == 0;
 	size_t i, k;
 
+	/* Of a zombie CRIU 4.2.1 writes any number. */
+	if (record <= refs->v->nr_tasks && refs->v->tasks[record - 1].zombie)
+		return;
 	for (i = 0; i < item->n_threads; i++) {
 		leads |= item->threads[i] == item->pid;
 		check_thread(refs, record, item->pid, item->threads[i]);
