@@ -17,6 +17,7 @@
 #include "images/inspect/content.h"
 #include "images/inspect/diff.h"
 #include "images/inspect/estimate.h"
+#include "images/inspect/html.h"
 #include "images/inspect/memory.h"
 #include "images/inspect/text.h"
 
@@ -43,6 +44,7 @@ static const char usage[] =
 	"      --range START-END  only mappings in this range of addresses\n"
 	"\n"
 	"      --json             a JSON object in place of text; see faultin-inspect(1)\n"
+	"      --html FILE        a page for a browser in place of text, with all but --env\n"
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
 	"\n"
@@ -140,14 +142,34 @@ static int add_parts(const struct fi_inspect_options *o, const struct fi_checkpo
 	return r;
 }
 
+static int write_html(const char *path, struct json_object *root, struct fi_error *err)
+{
+	FILE *to = fopen(path, "we");
+	int r;
+
+	if (!to)
+		return fi_error_set(err, -errno, "cannot create '%s': %s", path, strerror(errno));
+	r = fi_html_report(root, to, err);
+	if (fclose(to) != 0 && r == 0)
+		r = fi_error_set(err, -errno, "cannot write '%s': %s", path, strerror(errno));
+	return r;
+}
+
 static int print(const struct fi_inspect_options *o, struct json_object *root, struct fi_error *err)
 {
+	int r;
+
+	if (o->html) {
+		r = write_html(o->html, root, err);
+		if (r < 0)
+			return r;
+	}
 	if (o->json) {
 		(void)fputs(json_object_to_json_string_ext(
 				    root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE),
 			    stdout);
 		(void)fputc('\n', stdout);
-	} else {
+	} else if (!o->html) {
 		fi_text_report(root, stdout);
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -17,6 +17,7 @@ struct fi_inspect_options {
 	uint8_t pattern[FI_PATTERN_MAX];
 	size_t pattern_len; /* 0: no search */
 	const char *diff;   /* the older checkpoint, or NULL */
+	const char *html;   /* the page to write, or NULL */
 	bool maps, files, sockets, mounts, namespaces, env, pages, estimate;
 	bool json;
 	bool help, version;

@@ -27,6 +27,7 @@ enum {
 	OPT_KIND,
 	OPT_RANGE,
 	OPT_JSON,
+	OPT_HTML,
 };
 
 static const struct option long_options[] = {
@@ -47,6 +48,7 @@ static const struct option long_options[] = {
 	{ "kind", required_argument, NULL, OPT_KIND },
 	{ "range", required_argument, NULL, OPT_RANGE },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "html", required_argument, NULL, OPT_HTML },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -207,6 +209,10 @@ static int take_option(int c, struct fi_inspect_options *o, struct fi_error *err
 		return 0;
 	case OPT_RANGE:
 		return parse_range(optarg, &o->filter, err);
+	case OPT_HTML:
+		o->html = optarg;
+		o->maps = o->files = o->sockets = o->mounts = o->namespaces = true;
+		return 0;
 	case OPT_JSON:
 		o->json = true;
 		return 0;

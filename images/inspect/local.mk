@@ -18,6 +18,8 @@ libinspect_a_SOURCES = \
 	images/inspect/estimate.c \
 	images/inspect/estimate.h \
 	images/inspect/files.c \
+	images/inspect/html.c \
+	images/inspect/html.h \
 	images/inspect/json.c \
 	images/inspect/json.h \
 	images/inspect/kinds.c \
@@ -40,6 +42,16 @@ libinspect_a_SOURCES = \
 	images/inspect/verify-refs.c \
 	images/inspect/verify.c \
 	images/inspect/verify.h
+
+# The page of html.c as bytes, with a zero at the end.
+EXTRA_DIST += images/inspect/page.html
+BUILT_SOURCES += images/inspect/page.h
+CLEANFILES += images/inspect/page.h
+images/inspect/page.h: $(top_srcdir)/images/inspect/page.html
+	$(AM_V_GEN)$(MKDIR_P) images/inspect && { \
+	echo 'static const unsigned char fi_page_html[] = {' && \
+	od -An -v -tx1 $(top_srcdir)/images/inspect/page.html | $(SED) 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' && \
+	echo '0};'; } >$@.tmp && mv -f $@.tmp $@
 
 INSPECT_LIBS = libinspect.a $(IMAGES_LIBS) $(JSON_C_LIBS) $(LIBARCHIVE_LIBS) $(XXHASH_LIBS) \
 	$(ZSTD_LIBS)

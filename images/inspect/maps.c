@@ -106,7 +106,7 @@ const char *fi_vma_kind(const struct fi_task_more *more, const struct fi_vma *vm
 }
 
 /* Of a mapping that CRIU never registers with userfaultfd. */
-static const char *never_lazy(const struct fi_vma *vma)
+static const char *never_lazy(const struct fi_vma *vma, const struct fi_counts *counts)
 {
 	if (vma->status & (FI_VMA_VDSO | FI_VMA_VVAR | FI_VMA_VSYSCALL))
 		return "the kernel provides it";
@@ -114,12 +114,13 @@ static const char *never_lazy(const struct fi_vma *vma)
 		return "a ring that the kernel writes to";
 	if (vma->status & FI_VMA_SOCKET)
 		return "a socket's ring";
-	if (vma->status & FI_VMA_FILE_SHARED)
+	if ((vma->status & FI_VMA_FILE_SHARED) && !(vma->status & FI_VMA_MEMFD))
 		return "a file's own pages: not in the image";
 	if (vma->flags & MAP_SHARED)
-		return "shared memory is restored before any task runs";
+		return "shared memory comes before any task runs";
 	if (vma->status & FI_VMA_FILE_PRIVATE)
-		return "pages changed in a file's private mapping are restored at once";
+		return counts->pages ? "changed pages of a file's mapping come at once"
+				     : "not in the image: the file has it";
 	if (vma->flags & MAP_LOCKED)
 		return "locked in memory";
 	if (vma->flags & MAP_HUGETLB)
@@ -130,7 +131,7 @@ static const char *never_lazy(const struct fi_vma *vma)
 const char *fi_vma_why(const struct fi_vma *vma, const struct fi_counts *counts)
 {
 	if (!vma->lazy)
-		return never_lazy(vma);
+		return never_lazy(vma, counts);
 	if (counts->pages == 0)
 		return "nothing of it was in memory";
 	if (counts->eager == 0)

@@ -150,7 +150,8 @@ def check_environment(report, proc):
     for task in report["environment"]:
         for key, file in (("arguments", "cmdline"), ("variables", "environ")):
             with open(f"{proc}/{task['pid']}/{file}", "rb") as source:
-                expected = source.read().decode(errors="replace").rstrip("\0").split("\0")
+                text = source.read().decode(errors="replace").rstrip("\0")
+            expected = text.split("\0") if text else []
             same(f"{task['pid']}: {key}", task[key], expected)
 
 
