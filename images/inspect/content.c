@@ -2,15 +2,15 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Duplicates are found with a hash table of a fixed size.  What would not fit is counted in several
+ * Duplicates are found with a hash table of a bounded size.  What would not fit is counted in several
  * passes over the fingerprints, each for a part of them: exact, and bounded.
  */
 #include "images/inspect/content.h"
 
 #include <string.h>
 
-#define SLOTS	 (UINT64_C(1) << 21)
-#define PER_PASS (SLOTS / 2)
+#define SLOTS_MIN (UINT64_C(1) << 10)
+#define SLOTS_MAX (UINT64_C(1) << 21)
 
 struct slot {
 	uint64_t digest; /* FI_DIGEST_ZERO: free */
@@ -30,6 +30,7 @@ struct counting {
 	const struct fi_checkpoint *cp;
 	const struct fi_digests *digests;
 	struct slot *slots;
+	uint64_t nr_slots; /* a power of two, twice as many as pages or SLOTS_MAX */
 	uint64_t part, nr_parts;
 	uint64_t used;	       /* slots, in this part */
 	struct counts *counts; /* one an owner */
@@ -51,14 +52,14 @@ static const struct fi_pagemap *pagemap_of(const struct fi_checkpoint *cp, size_
 /* Counts one page that is not zero. */
 static void count_page(struct counting *c, uint64_t digest, uint32_t owner)
 {
-	uint64_t at = digest & (SLOTS - 1);
+	uint64_t at = digest & (c->nr_slots - 1);
 
 	while (c->slots[at].digest != FI_DIGEST_ZERO && c->slots[at].digest != digest)
-		at = (at + 1) & (SLOTS - 1);
+		at = (at + 1) & (c->nr_slots - 1);
 	if (c->slots[at].digest == FI_DIGEST_ZERO) {
 		/* Half full when parts are equal.  Somebody may have made them unequal; then some
 		 * duplicates are missed, but the search still ends. */
-		if (c->used < SLOTS / 8 * 7) {
+		if (c->used < c->nr_slots / 8 * 7) {
 			c->slots[at] = (struct slot){ digest, owner };
 			c->used++;
 		}
@@ -126,11 +127,11 @@ static int count_all(struct counting *c, struct fi_error *err)
 	const struct fi_pagemap *pm;
 	size_t i, k;
 
-	c->slots = malloc(SLOTS * sizeof(*c->slots));
+	c->slots = malloc(c->nr_slots * sizeof(*c->slots));
 	if (!c->slots)
 		return fi_error_set(err, -ENOMEM, "no memory to count duplicates");
 	for (c->part = 0; c->part < c->nr_parts; c->part++) {
-		memset(c->slots, 0, SLOTS * sizeof(*c->slots));
+		memset(c->slots, 0, c->nr_slots * sizeof(*c->slots));
 		c->used = 0;
 		for (i = 0; i < nr; i++) {
 			pm = pagemap_of(c->cp, i);
@@ -202,6 +203,18 @@ static void add_report(const struct counting *c, struct fi_json *js, struct json
 	fi_json_u64(js, entry, "threads", digests->threads);
 }
 
+/* Pages with bytes, of which there are no more than files have; zeros may be claimed without end. */
+static uint64_t nr_data_pages(const struct fi_pagemap *pm)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; pm && i < pm->nr_runs; i++)
+		if (pm->runs[i].kind == FI_RUN_DATA)
+			pages += pm->runs[i].nr_pages;
+	return pages;
+}
+
 int fi_report_content(const struct fi_checkpoint *cp, const struct fi_digests *digests,
 		      struct fi_json *js, struct json_object *to, struct fi_error *err)
 {
@@ -214,8 +227,10 @@ int fi_report_content(const struct fi_checkpoint *cp, const struct fi_digests *d
 	if (!c.counts)
 		return fi_error_set(err, -ENOMEM, "no memory to count pages");
 	for (i = 0; i < nr_owners(cp); i++)
-		pages += pagemap_of(cp, i) ? pagemap_of(cp, i)->nr_pages : 0;
-	c.nr_parts = pages / PER_PASS + 1;
+		pages += nr_data_pages(pagemap_of(cp, i));
+	for (c.nr_slots = SLOTS_MIN; c.nr_slots < SLOTS_MAX && c.nr_slots / 2 < pages;)
+		c.nr_slots *= 2;
+	c.nr_parts = pages / (c.nr_slots / 2) + 1;
 	r = count_all(&c, err);
 	if (r == 0)
 		add_report(&c, js, to);

@@ -9,7 +9,7 @@
 #include "images/inspect/report.h"
 
 /* "pages": counts over all pages of tasks and of shared memory that the image holds.  Beside the
- * fingerprints it takes 32 MiB of memory, whatever the size of the image. */
+ * fingerprints it takes up to 32 MiB of memory, whatever the size of the image. */
 int fi_report_content(const struct fi_checkpoint *cp, const struct fi_digests *digests,
 		      struct fi_json *js, struct json_object *to, struct fi_error *err);
 
