@@ -11,6 +11,15 @@ man_sources = \
 EXTRA_DIST += $(man_sources) doc/design.md doc/model.md doc/placement.md \
 	doc/inspect-dark.png doc/inspect-light.png
 
+# Where bash-completion looks for the completion of a command.
+bashcompletiondir = $(datadir)/bash-completion/completions
+install-data-hook:
+	$(MKDIR_P) $(DESTDIR)$(bashcompletiondir)
+	$(INSTALL_DATA) $(top_srcdir)/doc/faultin.bash $(DESTDIR)$(bashcompletiondir)/faultin
+uninstall-hook:
+	rm -f $(DESTDIR)$(bashcompletiondir)/faultin
+EXTRA_DIST += doc/faultin.bash
+
 if HAVE_SCDOC
 man_pages = $(man_sources:.scd=)
 man_MANS += $(man_pages)

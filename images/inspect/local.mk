@@ -52,6 +52,7 @@ images/inspect/page.h: $(top_srcdir)/images/inspect/page.html
 	echo 'static const unsigned char fi_page_html[] = {' && \
 	od -An -v -tx1 $(top_srcdir)/images/inspect/page.html | $(SED) 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' && \
 	echo '0};'; } >$@.tmp && mv -f $@.tmp $@
+images/inspect/libinspect_a-html.$(OBJEXT): images/inspect/page.h
 
 INSPECT_LIBS = libinspect.a $(IMAGES_LIBS) $(JSON_C_LIBS) $(LIBARCHIVE_LIBS) $(XXHASH_LIBS) \
 	$(ZSTD_LIBS)
