@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "images/inspect/maps.h"
 #include "images/inspect/memory.h"
 #include "restore/inspect.h"
 
@@ -206,7 +207,10 @@ static int take_option(int c, struct fi_inspect_options *o, struct fi_error *err
 		return parse_prot(optarg, &o->filter, err);
 	case OPT_KIND:
 		o->filter.kind = optarg;
-		return 0;
+		return fi_is_vma_kind(optarg)
+			       ? 0
+			       : fi_error_set(err, -EINVAL, "--kind: there is no kind '%s'",
+					      optarg);
 	case OPT_RANGE:
 		return parse_range(optarg, &o->filter, err);
 	case OPT_HTML:

@@ -4,6 +4,7 @@
  */
 #include "images/inspect/maps.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 void fi_counts_add(struct fi_counts *to, const struct fi_counts *more)
@@ -76,20 +77,31 @@ struct fi_counts fi_count_task(const struct fi_checkpoint *cp, const struct fi_t
 	return sum;
 }
 
+static const struct {
+	uint32_t status;
+	const char *name;
+} kinds[] = {
+	{ FI_VMA_VSYSCALL, "vsyscall" },  { FI_VMA_VDSO, "vdso" },
+	{ FI_VMA_VVAR, "vvar" },	  { FI_VMA_AIORING, "aio" },
+	{ FI_VMA_SOCKET, "socket" },	  { FI_VMA_SYSVIPC, "sysv" },
+	{ FI_VMA_MEMFD, "memfd" },	  { FI_VMA_SHADOW_STACK, "shadow-stack" },
+	{ FI_VMA_HEAP, "heap" },	  { FI_VMA_STACK, "stack" },
+	{ FI_VMA_FILE_PRIVATE, "file" },  { FI_VMA_FILE_SHARED, "file-shared" },
+	{ FI_VMA_ANON_SHARED, "shared" }, { FI_VMA_ANON_PRIVATE, "anon" },
+};
+
+bool fi_is_vma_kind(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < FI_ARRAY_SIZE(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 const char *fi_vma_kind(const struct fi_task_more *more, const struct fi_vma *vma)
 {
-	static const struct {
-		uint32_t status;
-		const char *name;
-	} kinds[] = {
-		{ FI_VMA_VSYSCALL, "vsyscall" },  { FI_VMA_VDSO, "vdso" },
-		{ FI_VMA_VVAR, "vvar" },	  { FI_VMA_AIORING, "aio" },
-		{ FI_VMA_SOCKET, "socket" },	  { FI_VMA_SYSVIPC, "sysv" },
-		{ FI_VMA_MEMFD, "memfd" },	  { FI_VMA_SHADOW_STACK, "shadow-stack" },
-		{ FI_VMA_HEAP, "heap" },	  { FI_VMA_STACK, "stack" },
-		{ FI_VMA_FILE_PRIVATE, "file" },  { FI_VMA_FILE_SHARED, "file-shared" },
-		{ FI_VMA_ANON_SHARED, "shared" }, { FI_VMA_ANON_PRIVATE, "anon" },
-	};
 	size_t i;
 
 	/* CRIU marks neither on every kernel; the mm says where they are. */

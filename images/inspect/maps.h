@@ -38,6 +38,9 @@ struct fi_counts fi_count_task(const struct fi_checkpoint *cp, const struct fi_t
 /* "heap", "stack", "anon", "file", ... */
 const char *fi_vma_kind(const struct fi_task_more *more, const struct fi_vma *vma);
 
+/* True if there is such a kind. */
+bool fi_is_vma_kind(const char *name);
+
 /* Why pages of the mapping are not lazy, as a clause; NULL if all there are, are. */
 const char *fi_vma_why(const struct fi_vma *vma, const struct fi_counts *counts);
 
