@@ -3,10 +3,22 @@
 
 man_sources = \
 	doc/faultin.1.scd \
+	doc/faultin-inspect.1.scd \
 	doc/faultin-serve.1.scd \
+	doc/faultin-verify.1.scd \
 	doc/faultin-report.5.scd \
 	doc/faultin-plugin.7.scd
-EXTRA_DIST += $(man_sources) doc/design.md doc/model.md doc/placement.md
+EXTRA_DIST += $(man_sources) doc/design.md doc/model.md doc/placement.md \
+	doc/inspect-dark.png doc/inspect-light.png
+
+# Where bash-completion looks for the completion of a command.
+bashcompletiondir = $(datadir)/bash-completion/completions
+install-data-hook:
+	$(MKDIR_P) $(DESTDIR)$(bashcompletiondir)
+	$(INSTALL_DATA) $(top_srcdir)/doc/faultin.bash $(DESTDIR)$(bashcompletiondir)/faultin
+uninstall-hook:
+	rm -f $(DESTDIR)$(bashcompletiondir)/faultin
+EXTRA_DIST += doc/faultin.bash
 
 if HAVE_SCDOC
 man_pages = $(man_sources:.scd=)
@@ -19,7 +31,11 @@ scdoc = $(AM_V_GEN)$(MKDIR_P) doc && $(SCDOC) <$(top_srcdir)/$@.scd >$@.tmp && m
 
 doc/faultin.1: $(top_srcdir)/doc/faultin.1.scd
 	$(scdoc)
+doc/faultin-inspect.1: $(top_srcdir)/doc/faultin-inspect.1.scd
+	$(scdoc)
 doc/faultin-serve.1: $(top_srcdir)/doc/faultin-serve.1.scd
+	$(scdoc)
+doc/faultin-verify.1: $(top_srcdir)/doc/faultin-verify.1.scd
 	$(scdoc)
 doc/faultin-report.5: $(top_srcdir)/doc/faultin-report.5.scd
 	$(scdoc)

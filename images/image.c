@@ -7,6 +7,7 @@
 #include "images/image.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "images/parts.h"
@@ -62,6 +63,7 @@ static int read_task(struct fi_image *image, size_t i, const struct fi_chain *ch
 {
 	struct fi_task_image *task = &image->tasks[i];
 	struct memory *memory = &image->memory[i];
+	char name[FI_PAGEMAP_NAME_MAX];
 	int r;
 
 	r = fi_core_read(&chain->dirs[0], task, err);
@@ -70,8 +72,8 @@ static int read_task(struct fi_image *image, size_t i, const struct fi_chain *ch
 	r = fi_mm_read(&chain->dirs[0], task->vpid, &memory->mm, err);
 	if (r < 0)
 		return r;
-	r = fi_pagemap_resolve(chain, task->vpid, &memory->mm, &image->pages, &memory->pagemap,
-			       err);
+	(void)snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", task->vpid);
+	r = fi_pagemap_resolve(chain, name, &memory->mm, &image->pages, &memory->pagemap, err);
 	if (r < 0)
 		return r;
 	task->mm = &memory->mm;
@@ -79,29 +81,24 @@ static int read_task(struct fi_image *image, size_t i, const struct fi_chain *ch
 	return 0;
 }
 
-int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err)
+int fi_image_read(const struct fi_chain *chain, struct fi_image **ret, struct fi_error *err)
 {
-	fi_auto_chain struct fi_chain chain = { .nr = 0 };
 	fi_auto_image struct fi_image *image = NULL;
 	size_t i;
 	int r;
-
-	r = fi_chain_open(&chain, dirfd, err);
-	if (r < 0)
-		return r;
 
 	image = calloc(1, sizeof(*image));
 	if (!image)
 		return fi_error_set(err, -ENOMEM, "no memory for an image");
 	image->inventory = (struct fi_inventory){
-		.version = chain.dirs[0].version,
-		.common_magic = chain.dirs[0].common_magic,
+		.version = chain->dirs[0].version,
+		.common_magic = chain->dirs[0].common_magic,
 	};
-	r = read_tasks(image, &chain.dirs[0], err);
+	r = read_tasks(image, &chain->dirs[0], err);
 	if (r < 0)
 		return r;
 	for (i = 0; i < image->nr_tasks; i++) {
-		r = read_task(image, i, &chain, err);
+		r = read_task(image, i, chain, err);
 		if (r < 0)
 			return r;
 	}
@@ -111,6 +108,18 @@ int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err)
 
 	*ret = FI_TAKE(image);
 	return 0;
+}
+
+int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err)
+{
+	const struct fi_image_dir first = { .fd = dirfd };
+	fi_auto_chain struct fi_chain chain = { .nr = 0 };
+	int r;
+
+	r = fi_chain_open(&chain, &first, err);
+	if (r < 0)
+		return r;
+	return fi_image_read(&chain, ret, err);
 }
 
 const struct fi_inventory *fi_image_inventory(const struct fi_image *image)

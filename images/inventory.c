@@ -22,12 +22,13 @@ enum {
 int fi_inventory_read(struct fi_image_dir *dir, struct fi_error *err)
 {
 	/* The inventory itself has one magic number in every version. */
-	struct fi_image_dir plain = { .fd = dir->fd, .level = dir->level, .common_magic = false };
+	struct fi_image_dir plain = *dir;
 	fi_auto_records struct fi_records rd;
 	const Fi__Pb__Inventory *inventory;
 	const void *msg;
 	int r;
 
+	plain.common_magic = false;
 	r = fi_records_read_only(&rd, &plain, "inventory.img", INVENTORY_MAGIC,
 				 &fi__pb__inventory__descriptor, INVENTORY_MAX, &msg, err);
 	if (r < 0)

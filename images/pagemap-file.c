@@ -1,4 +1,4 @@
-/* images/pagemap-file.c - reading one pagemap-VPID.img as it stands.
+/* images/pagemap-file.c - reading one pagemap file as it stands.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -13,7 +13,6 @@
  * Not here: whether the parent has the pages (resolve.c).
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "images/parts.h"
@@ -145,8 +144,8 @@ void fi_pagemap_file_done(struct fi_pagemap_file *file)
 	*file = (struct fi_pagemap_file){ 0 };
 }
 
-int fi_pagemap_file_read(const struct fi_image_dir *dir, uint32_t vpid, struct fi_pagemap_file *ret,
-			 struct fi_error *err)
+int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
+			 struct fi_pagemap_file *ret, struct fi_error *err)
 {
 	fi_cleanup(fi_pagemap_file_done) struct fi_pagemap_file file = { 0 };
 	fi_auto_records struct fi_records rd;
@@ -155,10 +154,8 @@ int fi_pagemap_file_read(const struct fi_image_dir *dir, uint32_t vpid, struct f
 	const void *msg;
 	uint64_t end = 0;
 	size_t size = 0;
-	char name[32];
 	int r;
 
-	(void)snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", vpid);
 	r = fi_records_open(&rd, dir, name, PAGEMAP_MAGIC, err);
 	if (r < 0)
 		return r;

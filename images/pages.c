@@ -21,23 +21,23 @@ static void file_name(char *name, size_t size, uint32_t id)
 	(void)snprintf(name, size, "pages-%" PRIu32 ".img", id);
 }
 
-/* Says that @fd, of @size bytes, should have @want. */
-static int wrong_size(const char *full, int fd, uint64_t size, uint32_t vpid, uint64_t want,
-		      struct fi_error *err)
+/* Says that @file should have @want bytes. */
+static int wrong_size(const char *full, const struct fi_image_file *file, const char *owner,
+		      uint64_t want, struct fi_error *err)
 {
 	const char *packed = NULL;
 	uint8_t head[4];
 
-	if (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head))
+	if (file->fd >= 0 && pread(file->fd, head, sizeof(head), 0) == (ssize_t)sizeof(head))
 		packed = fi_compression_name(head);
 	if (packed)
 		return fi_error_set(err, -EPROTONOSUPPORT,
 				    "'%s' is compressed (%s), which is not supported", full,
 				    packed);
 	return fi_error_set(err, -EBADMSG,
-			    "'%s' has %" PRIu64 " bytes, but 'pagemap-%" PRIu32
-			    ".img' beside it places %" PRIu64 " in it",
-			    full, size, vpid, want);
+			    "'%s' has %" PRIu64 " bytes, but '%s' beside it places %" PRIu64
+			    " in it",
+			    full, file->size, owner, want);
 }
 
 /* Room for one more file. */
@@ -65,14 +65,14 @@ static int table_grow(struct fi_pages_table *table, struct fi_error *err)
 }
 
 int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, uint32_t id,
-		 uint32_t vpid, uint64_t want, uint16_t *ret, struct fi_error *err)
+		 const char *owner, uint64_t want, uint16_t *ret, struct fi_error *err)
 {
+	fi_auto_image_file struct fi_image_file file = { .fd = -EBADF };
+	struct fi_pages_entry *entry;
 	fi_auto_free char *name = NULL;
 	char full[FI_FILE_NAME_MAX];
-	fi_auto_close int fd = -EBADF;
 	char plain[32];
-	uint64_t size;
-	void *map;
+	void *map = NULL;
 	int r;
 
 	r = table_grow(table, err);
@@ -81,51 +81,53 @@ int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, u
 
 	file_name(plain, sizeof(plain), id);
 	fi_image_file_name(dir, plain, full);
-	r = fi_image_file_open(dir, plain, &fd, &size, err);
+	r = fi_image_file_open(dir, plain, &file, err);
 	if (r < 0)
 		return r;
-	if (size != want)
-		return wrong_size(full, fd, size, vpid, want, err);
+	if (file.size != want)
+		return wrong_size(full, &file, owner, want, err);
 
 	name = strdup(full);
 	if (!name)
 		return fi_error_set(err, -ENOMEM, "'%s': no memory", full);
-	if (size > SIZE_MAX)
+	if (file.size > SIZE_MAX)
 		return fi_error_set(err, -ENOMEM, "'%s' is too large to map", full);
-	map = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
+	if (file.fd >= 0)
+		map = mmap(NULL, (size_t)file.size, PROT_READ, MAP_SHARED, file.fd, 0);
 	if (map == MAP_FAILED)
 		return fi_error_set(err, -errno, "cannot map '%s'", full);
 
 	*ret = (uint16_t)table->nr;
-	table->entries[table->nr] =
-		(struct fi_pages_entry){ .level = dir->level, .id = id, .vpid = vpid };
+	entry = &table->entries[table->nr];
+	*entry = (struct fi_pages_entry){ .level = dir->level, .id = id };
+	(void)snprintf(entry->owner, sizeof(entry->owner), "%s", owner);
 	table->files[table->nr] = (struct fi_pages_file){
 		.name = FI_TAKE(name),
 		.map = map,
-		.size = size,
-		.fd = fi_take_fd(&fd),
+		.size = file.size,
+		.level = dir->level,
+		.fd = fi_take_fd(&file.fd),
 	};
 	table->nr++;
 	return 0;
 }
 
-int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, uint32_t vpid,
+int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, const char *owner,
 			struct fi_error *err)
 {
+	fi_auto_image_file struct fi_image_file file = { .fd = -EBADF };
 	char full[FI_FILE_NAME_MAX];
-	fi_auto_close int fd = -EBADF;
 	char plain[32];
-	uint64_t size;
 	int r;
 
 	file_name(plain, sizeof(plain), id);
 	fi_image_file_name(dir, plain, full);
-	r = fi_image_file_open(dir, plain, &fd, &size, err);
+	r = fi_image_file_open(dir, plain, &file, err);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return r;
-	return size == 0 ? 0 : wrong_size(full, fd, size, vpid, 0, err);
+	return file.size == 0 ? 0 : wrong_size(full, &file, owner, 0, err);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -151,9 +153,8 @@ int fi_pages_check_owners(struct fi_pages_table *table, struct fi_error *err)
 		if (compare_entries(entry - 1, entry) == 0)
 			return fi_error_set(err, -EBADMSG,
 					    "'pages-%" PRIu32
-					    ".img' belongs to both 'pagemap-%" PRIu32
-					    ".img' and 'pagemap-%" PRIu32 ".img' (%u up the chain)",
-					    entry->id, entry[-1].vpid, entry->vpid, entry->level);
+					    ".img' belongs to both '%s' and '%s' (%u up the chain)",
+					    entry->id, entry[-1].owner, entry->owner, entry->level);
 	}
 	return 0;
 }
@@ -165,7 +166,8 @@ void fi_pages_done(struct fi_pages_table *table)
 
 	for (i = 0; i < table->nr; i++) {
 		file = &table->files[i];
-		(void)munmap((void *)file->map, (size_t)file->size);
+		if (file->map)
+			(void)munmap((void *)file->map, (size_t)file->size);
 		fi_close(&file->fd);
 		free((void *)file->name);
 	}

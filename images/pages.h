@@ -18,9 +18,10 @@
 struct fi_pages_file {
 	const char
 		*name; /* "pages-1.img", with one "parent/" before it for each level up the chain */
-	const uint8_t *map; /* whole file, PROT_READ, MAP_SHARED; NULL when the file is empty */
-	uint64_t size;	    /* bytes, a multiple of FI_PAGE_SIZE */
-	int fd;
+	const uint8_t *map; /* whole file, PROT_READ, MAP_SHARED; NULL when it is in an archive */
+	uint64_t size;	    /* bytes, more than 0, a multiple of FI_PAGE_SIZE */
+	unsigned level;	    /* 0: of the image itself, 1: of its parent, ... */
+	int fd;		    /* -EBADF when it is in an archive */
 };
 
 #endif

@@ -16,6 +16,9 @@
  * does not say its version: they stay as they are. */
 int fi_inventory_read(struct fi_image_dir *dir, struct fi_error *err);
 
+/* fi_image_open for a chain that is open, and stays the caller's. */
+int fi_image_read(const struct fi_chain *chain, struct fi_image **ret, struct fi_error *err);
+
 /* pstree.img: an array of *@ret_nr (at least 1) tasks with vpid, ppid and nr_threads set, the rest
  * zero.  Free it with free(3). */
 int fi_pstree_read(const struct fi_image_dir *dir, struct fi_task_image **ret, size_t *ret_nr,
@@ -41,23 +44,27 @@ void fi_mm_done(struct fi_mm *mm);
 /* True if CRIU dumps the pages of this VMA into the task's own pagemap. */
 bool fi_vma_is_private(const struct fi_vma *vma);
 
+/* Room for the name of a pagemap file. */
+#define FI_PAGEMAP_NAME_MAX 40
+
 /* pages-N.img files, each added once. */
 struct fi_pages_table {
 	struct fi_pages_entry {
 		unsigned level;
-		uint32_t id, vpid;
+		uint32_t id;
+		char owner[FI_PAGEMAP_NAME_MAX];
 	} * entries;
 	struct fi_pages_file *files;
 	size_t nr, size;
 };
 
-/* Opens and maps pages-@id.img of @dir, which the pagemap of @vpid says has @size bytes (more than
- * 0), and sets *@ret to its index. */
+/* Opens and maps pages-@id.img of @dir, which the pagemap file @owner says has @size bytes (more
+ * than 0), and sets *@ret to its index. */
 int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, uint32_t id,
-		 uint32_t vpid, uint64_t size, uint16_t *ret, struct fi_error *err);
+		 const char *owner, uint64_t size, uint16_t *ret, struct fi_error *err);
 
 /* The same for @size 0: CRIU leaves the file out or empty. */
-int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, uint32_t vpid,
+int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, const char *owner,
 			struct fi_error *err);
 
 /* Checks that no file belongs to two tasks, once all are added.  Sorts `entries`, which are of no
@@ -65,7 +72,7 @@ int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, uint32_t vp
 int fi_pages_check_owners(struct fi_pages_table *table, struct fi_error *err);
 void fi_pages_done(struct fi_pages_table *table);
 
-/* One pagemap-VPID.img as it stands, its parent not looked at. */
+/* One pagemap-VPID.img, or pagemap-shmem-ID.img, as it stands, its parent not looked at. */
 #define FI_PE_PARENT  UINT32_C(1) /* the pages are in the parent image */
 #define FI_PE_LAZY    UINT32_C(2) /* a lazy restore leaves them to the userfaultfd */
 #define FI_PE_PRESENT UINT32_C(4) /* the pages are in this image's pages file */
@@ -84,13 +91,13 @@ struct fi_pagemap_file {
 	uint32_t pages_id;
 };
 
-int fi_pagemap_file_read(const struct fi_image_dir *dir, uint32_t vpid, struct fi_pagemap_file *ret,
-			 struct fi_error *err);
+int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
+			 struct fi_pagemap_file *ret, struct fi_error *err);
 void fi_pagemap_file_done(struct fi_pagemap_file *file);
 
-/* The pagemap of @vpid, resolved through the chain and split at the VMAs of @mm.  The pages files
+/* The pagemap file @name, resolved through the chain and split at the VMAs of @mm.  The pages files
  * it needs are added to @pages.  Release with fi_pagemap_done. */
-int fi_pagemap_resolve(const struct fi_chain *chain, uint32_t vpid, const struct fi_mm *mm,
+int fi_pagemap_resolve(const struct fi_chain *chain, const char *name, const struct fi_mm *mm,
 		       struct fi_pages_table *pages, struct fi_pagemap *ret, struct fi_error *err);
 void fi_pagemap_done(struct fi_pagemap *pm);
 

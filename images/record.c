@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The file is read forward through a window that grows to its largest record, not mapped: a file
- * that shrinks meanwhile is then an error instead of a SIGBUS.
+ * that shrinks meanwhile is then an error instead of a SIGBUS.  A file that is in memory already is
+ * the window itself.
  *
  * Messages are built in an arena.  A pagemap can have a million records, each of a few small
  * allocations; and protobuf-c answers NULL both for "malformed" and for "no memory", which only the
@@ -85,7 +86,8 @@ static void arena_reset(struct fi_records *rd)
 void fi_records_close(struct fi_records *rd)
 {
 	fi_close(&rd->fd);
-	free(rd->buf);
+	if (!rd->borrowed)
+		free(rd->buf);
 	rd->buf = NULL;
 	arena_reset(rd);
 	free(rd->blocks);
@@ -154,9 +156,9 @@ static uint32_t window_u32(struct fi_records *rd)
 	return value;
 }
 
-static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struct fi_error *err)
+static int check_magic(struct fi_records *rd, uint32_t first, uint32_t magic, struct fi_error *err)
 {
-	uint64_t len = common ? 8 : 4;
+	uint64_t len = first ? 8 : 4;
 	uint8_t head[4] = { 0 };
 	const char *packed;
 	uint32_t found;
@@ -179,13 +181,13 @@ static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struc
 				    "'%s' is truncated: %" PRIu64 " bytes, no room for its magic",
 				    rd->name, rd->size);
 
-	if (common) {
+	if (first) {
 		found = window_u32(rd);
-		if (found != COMMON_MAGIC)
+		if (found != first)
 			return fi_error_set(err, -EBADMSG,
 					    "'%s' is not a CRIU image: magic %#" PRIx32
 					    " instead of %#" PRIx32,
-					    rd->name, found, COMMON_MAGIC);
+					    rd->name, found, first);
 	}
 	found = window_u32(rd);
 	if (found != magic)
@@ -197,9 +199,10 @@ static int check_magic(struct fi_records *rd, bool common, uint32_t magic, struc
 	return 0;
 }
 
-int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
-		    uint32_t magic, struct fi_error *err)
+int fi_records_open_as(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+		       uint32_t first, uint32_t magic, struct fi_error *err)
 {
+	struct fi_image_file file;
 	int r;
 
 	*rd = (struct fi_records){
@@ -207,10 +210,26 @@ int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const
 		.allocator = { .alloc = arena_alloc, .free = arena_free, .allocator_data = rd },
 	};
 	fi_image_file_name(dir, name, rd->name);
-	r = fi_image_file_open(dir, name, &rd->fd, &rd->size, err);
+	r = fi_image_file_open(dir, name, &file, err);
 	if (r < 0)
 		return r;
-	return check_magic(rd, dir->common_magic, magic, err);
+	rd->fd = file.fd;
+	rd->size = file.size;
+	if (file.fd < 0) {
+		if (!file.data)
+			return fi_error_set(err, -EFBIG,
+					    "'%s' is too large to be read in an archive", rd->name);
+		rd->buf = (uint8_t *)file.data;
+		rd->buf_len = (size_t)file.size;
+		rd->borrowed = true;
+	}
+	return check_magic(rd, first, magic, err);
+}
+
+int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+		    uint32_t magic, struct fi_error *err)
+{
+	return fi_records_open_as(rd, dir, name, dir->common_magic ? COMMON_MAGIC : 0, magic, err);
 }
 
 int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,
@@ -257,6 +276,25 @@ int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *typ
 	rd->next += sizeof(len) + len;
 	*ret = msg;
 	return 1;
+}
+
+int fi_records_skip(struct fi_records *rd, uint64_t len, struct fi_error *err)
+{
+	const uint64_t left = rd->size - rd->next;
+
+	if (len > left)
+		return fi_records_error(rd, err, -EBADMSG,
+					"truncated: %" PRIu64 " bytes follow, %" PRIu64 " left",
+					len, left);
+	rd->next += len;
+	if (len <= rd->buf_len - rd->buf_pos) {
+		rd->buf_pos += (size_t)len;
+		return 0;
+	}
+	rd->buf_pos = rd->buf_len = 0;
+	if (lseek(rd->fd, (off_t)rd->next, SEEK_SET) < 0)
+		return fi_error_set(err, -errno, "cannot seek in '%s'", rd->name);
+	return 0;
 }
 
 int fi_records_read_only(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,

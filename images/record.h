@@ -8,6 +8,7 @@
 #define FI_IMAGES_RECORD_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct fi_records {
 
 	uint8_t *buf; /* what was read ahead: [buf_pos, buf_len) */
 	size_t buf_size, buf_pos, buf_len;
+	bool borrowed; /* buf is the whole file, and not ours */
 
 	ProtobufCAllocator allocator; /* of messages; all are forgotten at the next record */
 	struct fi_arena_block *blocks;
@@ -38,6 +40,11 @@ struct fi_records {
  * Whether or not it succeeds, fi_records_close must follow. */
 int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
 		    uint32_t magic, struct fi_error *err);
+
+/* The same for a file whose first magic number is @first, in place of the common one; 0: none. */
+int fi_records_open_as(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
+		       uint32_t first, uint32_t magic, struct fi_error *err);
+
 void fi_records_close(struct fi_records *rd);
 
 #define fi_auto_records fi_cleanup(fi_records_close)
@@ -48,6 +55,10 @@ void fi_records_close(struct fi_records *rd);
  * the file; -EBADMSG, -ENOMEM, or what read(2) gave. */
 int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,
 		    const void **ret, struct fi_error *err);
+
+/* Passes over @len bytes that follow the current record and are none themselves.  Returns 0, or an
+ * error: -EBADMSG when the file has fewer. */
+int fi_records_skip(struct fi_records *rd, uint64_t len, struct fi_error *err);
 
 /* Opens a file of exactly one record and reads it; @rd keeps it alive.  Returns 0 or an error. */
 int fi_records_read_only(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,

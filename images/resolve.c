@@ -27,7 +27,7 @@ struct resolver {
 	const struct fi_chain *chain;
 	const struct fi_mm *mm;
 	struct fi_pages_table *pages;
-	uint32_t vpid;
+	const char *name;
 	struct level levels[FI_CHAIN_MAX + 1];
 
 	struct fi_run *runs;
@@ -51,10 +51,8 @@ static int entry_error(const struct resolver *rs, size_t level, size_t i, struct
 {
 	const struct fi_pagemap_entry *entry = &rs->levels[level].file.entries[i];
 	char full[FI_FILE_NAME_MAX];
-	char plain[32];
 
-	(void)snprintf(plain, sizeof(plain), "pagemap-%" PRIu32 ".img", rs->vpid);
-	fi_image_file_name(&rs->chain->dirs[level], plain, full);
+	fi_image_file_name(&rs->chain->dirs[level], rs->name, full);
 	return fi_error_set(err, code, "'%s' record %zu (%#" PRIx64 "-%#" PRIx64 ") %s", full,
 			    i + 2, entry->addr, entry->end, what);
 }
@@ -67,14 +65,14 @@ static int level_open(struct resolver *rs, size_t i, struct fi_error *err)
 
 	if (level->opened)
 		return 0;
-	r = fi_pagemap_file_read(dir, rs->vpid, &level->file, err);
+	r = fi_pagemap_file_read(dir, rs->name, &level->file, err);
 	if (r < 0)
 		return r;
 	if (level->file.size > 0)
-		r = fi_pages_add(rs->pages, dir, level->file.pages_id, rs->vpid, level->file.size,
+		r = fi_pages_add(rs->pages, dir, level->file.pages_id, rs->name, level->file.size,
 				 &level->pages, err);
 	else
-		r = fi_pages_check_none(dir, level->file.pages_id, rs->vpid, err);
+		r = fi_pages_check_none(dir, level->file.pages_id, rs->name, err);
 	level->opened = r == 0;
 	return r;
 }
@@ -163,8 +161,7 @@ static int resolve(struct resolver *rs, size_t at, size_t i, uint64_t start, uin
 	up = &rs->levels[at + 1];
 	r = level_open(rs, at + 1, err);
 	if (r == -ENOENT)
-		return fi_error_prefix(err, r, "'pagemap-%" PRIu32 ".img' record %zu, level %zu",
-				       rs->vpid, i + 2, at);
+		return fi_error_prefix(err, r, "'%s' record %zu, level %zu", rs->name, i + 2, at);
 	if (r < 0)
 		return r;
 
@@ -221,11 +218,11 @@ static int resolve_all(struct resolver *rs, struct fi_error *err)
 	return 0;
 }
 
-int fi_pagemap_resolve(const struct fi_chain *chain, uint32_t vpid, const struct fi_mm *mm,
+int fi_pagemap_resolve(const struct fi_chain *chain, const char *name, const struct fi_mm *mm,
 		       struct fi_pages_table *pages, struct fi_pagemap *ret, struct fi_error *err)
 {
 	fi_cleanup(resolver_done) struct resolver rs = {
-		.chain = chain, .mm = mm, .pages = pages, .vpid = vpid
+		.chain = chain, .mm = mm, .pages = pages, .name = name
 	};
 	struct fi_run *fitted;
 	int r;

@@ -62,5 +62,12 @@ RESTORE_LIBS = librestore.a
 RESTORE_BASE_LIBS = $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS)
 
 bin_PROGRAMS += faultin
-faultin_SOURCES = restore/main.c
-faultin_LDADD = $(RESTORE_LIBS) libuffd.a $(RESTORE_BASE_LIBS)
+faultin_SOURCES = \
+	restore/inspect.c \
+	restore/inspect.h \
+	restore/inspect_options.c \
+	restore/main.c \
+	restore/verify.c \
+	restore/verify.h
+faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)
+faultin_LDADD = $(RESTORE_LIBS) libuffd.a libinspect.a $(RESTORE_BASE_LIBS) $(INSPECT_LIBS)

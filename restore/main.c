@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "restore/inspect.h"
 #include "restore/serve.h"
+#include "restore/verify.h"
 
 struct verb {
 	const char *name;
@@ -17,7 +19,9 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "inspect", fi_inspect_main, "show what a checkpoint holds" },
 	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
+	{ "verify", fi_verify_main, "check whether a checkpoint is whole" },
 };
 
 static void print_usage(FILE *to)

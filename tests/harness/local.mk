@@ -31,6 +31,7 @@ AM_TESTS_ENVIRONMENT = \
 
 harness_tests = \
 	tests/harness/test-banned.sh \
+	tests/harness/test-completion.sh \
 	tests/harness/test-headers.sh \
 	tests/harness/test-listed.sh \
 	tests/harness/test-man.sh

@@ -19,7 +19,7 @@ try()
 }
 
 cd "$abs_top_srcdir" || exit 1
-for header in common/*.h images/*.h restore/*.h plugin/*.h; do
+for header in common/*.h images/*.h images/inspect/*.h restore/*.h plugin/*.h; do
 	[ -e "$header" ] || continue
 	lang=c
 	try $CC -x c "$header"

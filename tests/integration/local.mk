@@ -40,6 +40,7 @@ integration_tests = \
 	tests/integration/test-chains.sh \
 	tests/integration/test-cli.sh \
 	tests/integration/test-forks.sh \
+	tests/integration/test-inspect.sh \
 	tests/integration/test-kills.sh \
 	tests/integration/test-large.sh \
 	tests/integration/test-lengths.sh \
@@ -51,9 +52,14 @@ integration_tests = \
 	tests/integration/test-shapes.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
-	tests/integration/test-unmaps.sh
+	tests/integration/test-unmaps.sh \
+	tests/integration/test-verify.sh
 
 TESTS += $(integration_tests)
 EXTRA_DIST += \
 	$(integration_tests) \
-	tests/integration/functions.sh
+	tests/integration/functions.sh \
+	tests/integration/programs/rich.py \
+	tests/integration/tools/check-report.py \
+	tests/integration/tools/criu_image.py \
+	tests/integration/tools/plant.py

@@ -36,3 +36,13 @@ tests_unit_test_images_nomem_CFLAGS = $(images_test_cflags)
 tests_unit_test_images_nomem_LDADD = $(images_test_ldadd)
 tests_unit_test_images_nomem_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup
+
+# images/inspect/, on an image that has something for each of its readers.
+check_PROGRAMS += tests/unit/test-inspect
+TESTS += tests/unit/test-inspect
+tests_unit_test_inspect_SOURCES = \
+	tests/unit/inspect-sample.c \
+	tests/unit/inspect-sample.h \
+	tests/unit/test-inspect.c
+tests_unit_test_inspect_CFLAGS = $(images_test_cflags) $(JSON_C_CFLAGS) $(LIBARCHIVE_CFLAGS)
+tests_unit_test_inspect_LDADD = tests/unit/libimagebuilder.a $(INSPECT_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,44 @@
+# doc/faultin.bash - completion for faultin(1) in bash.
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Verbs and options are those of --help, so that they are never out of date.
+
+# _faultin_options VERB: the options, those with a value as "--name="
+_faultin_options()
+{
+	"${COMP_WORDS[0]}" "$1" --help 2>/dev/null | sed -nE 's/^ +(-.*)$/\1/p' | sed -E 's/   .*//' |
+		grep -oE '(^|[ ,])--?[A-Za-z][A-Za-z-]*' | grep -oE -e '-.*'
+}
+
+_faultin()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" --help 2>/dev/null |
+			sed -nE 's/^  ([a-z]+) +.*/\1/p') --help --version" -- "$word"))
+		return
+	fi
+	case $before in
+	--kind)
+		COMPREPLY=($(compgen -W "heap stack anon file file-shared shared sysv memfd aio socket
+			shadow-stack vdso vvar vsyscall" -- "$word"))
+		return
+		;;
+	-D | --images-dir | -W | --work-dir)
+		COMPREPLY=($(compgen -d -- "$word"))
+		return
+		;;
+	-t | --task | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd)
+		return # nothing that could be guessed
+		;;
+	esac
+	if [[ $word == -* ]]; then
+		COMPREPLY=($(compgen -W "$(_faultin_options "$verb")" -- "$word"))
+	else
+		COMPREPLY=($(compgen -f -- "$word"))
+	fi
+}
+
+complete -o filenames -F _faultin faultin
