@@ -172,6 +172,7 @@ static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *
 		if (worker->now - space->last_fault >= FI_BURST_PAUSE_NS)
 			space->burst_since = worker->now;
 		space->last_fault = worker->now;
+		fi_drain_faulted(space);
 		fi_placement_round(&worker->placement, space->pid, worker->now);
 	}
 	fi_placement_turn(&worker->placement);

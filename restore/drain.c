@@ -19,20 +19,37 @@
 /* What one page table maps. */
 #define CLAIM (UINT64_C(2) << 20)
 
-/* The first owed page at or after @addr that is not kept for faults. */
+/* The first owed page at or after @addr that the pace allows. */
 static bool next_free(struct fi_space *space, uint64_t addr, uint64_t chunk, enum fi_pace pace,
 		      struct fi_extent *ret)
 {
-	if (!fi_space_next_owed(space, addr, chunk, ret))
-		return false;
-	if (pace == FI_PACE_FULL || ret->addr + ret->len <= space->kept_from ||
-	    ret->addr >= space->kept_to)
-		return true;
-	return fi_space_next_owed(space, space->kept_to, chunk, ret);
+	bool found = fi_space_next_owed(space, addr, chunk, ret);
+
+	if (found && pace != FI_PACE_FULL && ret->addr + ret->len > space->kept_from &&
+	    ret->addr < space->kept_to)
+		found = fi_space_next_owed(space, space->kept_to, chunk, ret);
+	return found && (pace != FI_PACE_AHEAD || (ret->addr >= space->kept_to &&
+						   ret->addr < space->kept_to + FI_DRAIN_AHEAD));
 }
 
-/* The next chunk of the claim; where it has none left, of a new one, from the space's cursor on and
- * around the end of memory if need be. */
+/* A new claim, from the space's cursor on and around the end of memory if need be. */
+static bool stake(struct fi_space *space, struct fi_claim *claim, uint64_t chunk, enum fi_pace pace,
+		  struct fi_extent *ret)
+{
+	bool found = next_free(space, space->drain_at, chunk, pace, ret);
+
+	if (!found && pace == FI_PACE_AHEAD)
+		space->drain_at = space->kept_to + FI_DRAIN_AHEAD;
+	else if (!found && space->drain_at)
+		found = next_free(space, 0, chunk, pace, ret);
+	if (found) {
+		claim->end = (ret->addr & ~(CLAIM - 1)) + CLAIM;
+		space->drain_at = claim->end;
+	}
+	return found;
+}
+
+/* The next chunk of the claim; where it has none left, of a new one. */
 static bool pick(struct fi_space *space, struct fi_claim *claim, uint64_t chunk, enum fi_pace pace,
 		 struct fi_extent *ret)
 {
@@ -41,14 +58,8 @@ static bool pick(struct fi_space *space, struct fi_claim *claim, uint64_t chunk,
 	(void)pthread_mutex_lock(&space->drain_lock);
 	found = claim->at < claim->end && next_free(space, claim->at, chunk, pace, ret) &&
 		ret->addr < claim->end;
-	if (!found) {
-		found = next_free(space, space->drain_at, chunk, pace, ret) ||
-			(space->drain_at && next_free(space, 0, chunk, pace, ret));
-		if (found) {
-			claim->end = (ret->addr & ~(CLAIM - 1)) + CLAIM;
-			space->drain_at = claim->end;
-		}
-	}
+	if (!found)
+		found = stake(space, claim, chunk, pace, ret);
 	(void)pthread_mutex_unlock(&space->drain_lock);
 	if (!found)
 		return false;
@@ -56,6 +67,16 @@ static bool pick(struct fi_space *space, struct fi_claim *claim, uint64_t chunk,
 		ret->len = claim->end - ret->addr;
 	claim->at = ret->addr + ret->len;
 	return true;
+}
+
+bool fi_drain_is_behind(struct fi_space *space)
+{
+	bool behind;
+
+	(void)pthread_mutex_lock(&space->drain_lock);
+	behind = space->drain_at < space->kept_to + FI_DRAIN_AHEAD;
+	(void)pthread_mutex_unlock(&space->drain_lock);
+	return behind;
 }
 
 void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to)
@@ -94,6 +115,7 @@ static uint64_t chunk_of(enum fi_pace pace)
 	case FI_PACE_FULL:
 		return CHUNK;
 	case FI_PACE_STREAM:
+	case FI_PACE_AHEAD:
 		return STREAM_CHUNK;
 	case FI_PACE_SHORT:
 		return SHORT_CHUNK;

@@ -11,8 +11,12 @@ enum fi_pace {
 	FI_PACE_FULL,
 	FI_PACE_SHORT, /* faults arrive in this space: short chunks, so that the gate is soon free */
 	FI_PACE_STREAM, /* faults arrive in order: chunks that keep ahead of them */
+	FI_PACE_AHEAD,	/* the same, and no further ahead than FI_DRAIN_AHEAD */
 	FI_PACE_GENTLE, /* a task waits for the disk: read no more than the chunk itself */
 };
+
+/* How far ahead of a stream a space is filled that is not to be filled as a whole: bytes. */
+#define FI_DRAIN_AHEAD (UINT64_C(4) << 20)
 
 /* Where a drain worker is at work in a space: [at, end), at most a page table's worth, so that two
  * workers do not meet at one page table's lock.  All zero: nowhere yet. */
@@ -24,8 +28,11 @@ struct fi_claim {
  * microseconds.  Any number of drain workers, also on one space, each with its own claim; a claim is
  * for one space only.
  *
- * IDLE: the space owes nothing that a copy could give. */
+ * IDLE: the space owes nothing that a copy could give, as far as the pace goes. */
 enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum fi_pace pace);
+
+/* Whether there may be something for FI_PACE_AHEAD. */
+bool fi_drain_is_behind(struct fi_space *space);
 
 /* While faults arrive, [from, to) is left to them, and the next claim begins behind it. */
 void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to);

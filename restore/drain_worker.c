@@ -40,9 +40,21 @@
 
 /* A child that was forked while its parent owed shares none of those pages with it, so filling it
  * costs memory that the program never asked for, and most children are gone soon.  It is served on
- * demand, and drained only when no restored task owes anything and it has lived this long. */
+ * demand, and drained only when no restored task owes anything and it has lived this long.  But one
+ * that reads its memory in order is helped: it wants what comes next. */
 #define CHILD_PATIENCE_NS UINT64_C(3000000000)
+#define CHILD_STREAM_NS	  UINT64_C(20000000)
 #define CHILD_LOOK_NS	  UINT64_C(100000000)
+
+static bool streams(const struct fi_space *space)
+{
+	return space->stream_len >= STREAM_PAGES * FI_PAGE_SIZE;
+}
+
+static bool is_young(const struct fi_space *space, uint64_t now)
+{
+	return space->parent && now - space->since < CHILD_PATIENCE_NS;
+}
 
 /* The next space to drain, in turn; restored tasks' first.  NULL: none now, and *@wait_ns is how
  * long until a child may have become old enough (0: until something is added).  Under the engine's
@@ -60,15 +72,24 @@ static struct fi_space *choose(struct fi_engine *engine, size_t *turn, uint64_t 
 
 		if (space->state != FI_SPACE_LIVE || fi_space_nr_owed(space) == 0)
 			continue;
-		if (space->parent == 0) {
+		if (space->parent == 0 || (streams(space) && fi_drain_is_behind(space) &&
+					   now - space->last_fault < CHILD_STREAM_NS)) {
 			*turn = at + 1;
 			return fi_space_get(space);
 		}
 		*wait_ns = CHILD_LOOK_NS;
-		if (!child && now - space->since >= CHILD_PATIENCE_NS)
+		if (!child && !is_young(space, now))
 			child = space;
 	}
 	return child ? fi_space_get(child) : NULL;
+}
+
+void fi_drain_faulted(struct fi_space *space)
+{
+	const struct fi_demand_worker *worker = space->worker;
+
+	if (space->parent && streams(space) && fi_drain_is_behind(space))
+		(void)pthread_cond_signal(&worker->engine->work);
 }
 
 static struct fi_space *wait_for_work(struct fi_engine *engine, size_t *turn)
@@ -116,9 +137,11 @@ static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr)
 			nap(GENTLE_NAP_NS);
 			return FI_PACE_GENTLE;
 		}
+		if (is_young(space, now))
+			return FI_PACE_AHEAD;
 		if (now - space->last_fault >= FI_PAUSE_NS)
 			return FI_PACE_FULL;
-		if (space->stream_len >= STREAM_PAGES * FI_PAGE_SIZE)
+		if (streams(space))
 			return FI_PACE_STREAM;
 		if (now - space->burst_since >= BURST_NS)
 			return FI_PACE_FULL;

@@ -84,6 +84,9 @@ void fi_demand_worker_done(struct fi_demand_worker *worker);
 /* Has the worker's thread see `stopping`. */
 void fi_demand_worker_ring(struct fi_demand_worker *worker);
 
+/* A space has had faults: drain workers may have something to do for it. */
+void fi_drain_faulted(struct fi_space *space);
+
 /* Thread bodies; the argument is the worker. */
 void *fi_demand_thread(void *arg);
 void *fi_drain_thread(void *arg);

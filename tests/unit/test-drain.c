@@ -291,6 +291,29 @@ static void the_drain_keeps_off_a_stream(void **state)
 	assert_int_equal(fi_space_nr_owed(space), 0);
 }
 
+/* A space that is not to be filled as a whole is filled ahead of its stream, and so far. */
+static void a_stream_is_helped_so_far_and_no_further(void **state)
+{
+	const uint64_t ahead = FI_DRAIN_AHEAD / PAGE, from = 1000, to = 1100;
+
+	(void)teardown(NULL);
+	make(toy_simple(BASE, 4096));
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_AHEAD), FI_STEP_IDLE); /* no stream */
+	fi_drain_keep_off(space, BASE + from * PAGE, BASE + to * PAGE);
+	assert_true(fi_drain_is_behind(space));
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_AHEAD), FI_STEP_MORE);
+	assert_copy(0, to, 16);
+	while (fi_drain_step(space, &claim, FI_PACE_AHEAD) == FI_STEP_MORE)
+		;
+	assert_false(fi_drain_is_behind(space));
+	/* a chunk may begin in front of the limit and end behind it */
+	assert_in_range(space->count.drained, ahead, ahead + 15);
+	assert_true(fi_space_look(space, BASE + (to - 1) * PAGE, PAGE).owed);
+	fi_drain_keep_off(space, BASE + (from + 64) * PAGE, BASE + (to + 64) * PAGE);
+	assert_true(fi_drain_is_behind(space));
+	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_AHEAD), FI_STEP_MORE);
+}
+
 static void *drainer(void *arg)
 {
 	struct fi_claim own = { 0 };
@@ -489,6 +512,7 @@ int main(void)
 		TEST(displaced_pages_are_not_drained),
 		TEST(a_pace_has_its_chunk),
 		TEST(the_drain_keeps_off_a_stream),
+		TEST(a_stream_is_helped_so_far_and_no_further),
 		TEST(several_drainers_give_and_count_each_page),
 		TEST(retire_unregisters_then_closes),
 		TEST(retire_of_what_is_gone_only_closes),
