@@ -7,6 +7,8 @@ librestore_a_SOURCES = \
 	restore/drain.c \
 	restore/drain.h \
 	restore/drain_worker.c \
+	restore/durable.c \
+	restore/durable.h \
 	restore/engine.c \
 	restore/engine.h \
 	restore/events.c \
@@ -23,6 +25,8 @@ librestore_a_SOURCES = \
 	restore/layout.h \
 	restore/lazysock.c \
 	restore/lazysock.h \
+	restore/ledger.c \
+	restore/ledger.h \
 	restore/log.c \
 	restore/log.h \
 	restore/names.c \
@@ -48,6 +52,8 @@ librestore_a_SOURCES = \
 	restore/source.h \
 	restore/space.c \
 	restore/space.h \
+	restore/takeover.c \
+	restore/takeover.h \
 	restore/workers.h
 
 # The door to userfaultfd is apart: tests link a model of the kernel in its place.

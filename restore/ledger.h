@@ -1,0 +1,105 @@
+/* restore/ledger.h - what a session's engine must not forget when it dies.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The root of the durable memory (restore/durable.h).  Every field may be found as it was before or
+ * after any store, so each change is made complete where nobody looks and then shown by one store
+ * with release order.
+ *
+ * A slot is the record of one space:
+ *   FREE, TAKEN      no space.  TAKEN is being filled; after a death it is as good as FREE
+ *   LIVE, FAILED     owns its descriptor
+ *   CLOSING          owes nothing, or its address space is gone: the descriptor is being closed.  If
+ *                    another record names the same number, it has been closed and is the other's
+ * Its geometry is kept twice; `current` says which one counts.
+ *
+ * The inbox of a slot is where the kernel writes the messages of its userfaultfd.  A read(2) that
+ * has taken a message off the queue finishes writing it even if its thread is being killed, so what
+ * was read and not applied is there.  Message i has the serial number first + i; it counts as
+ * applied when that is below the geometry's `applied`.  Faults and REMOVE may be met twice: the
+ * first are woken, the second clears bits that are clear.
+ */
+#ifndef FI_RESTORE_LEDGER_H
+#define FI_RESTORE_LEDGER_H
+
+#include <linux/userfaultfd.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "restore/durable.h"
+
+#define FI_INBOX_ROOM  32
+#define FI_LEDGER_ROOM 65536
+
+enum fi_slot_state {
+	FI_SLOT_FREE,
+	FI_SLOT_TAKEN,
+	FI_SLOT_LIVE,
+	FI_SLOT_FAILED,
+	FI_SLOT_CLOSING,
+};
+
+/* Blocks of the durable heap, each with the slot as an owner. */
+struct fi_geometry {
+	uint32_t layout, displaced, left, trailing;
+	uint32_t nr_trailing;
+	uint32_t landed;
+	uint64_t applied; /* messages, by serial number */
+};
+
+struct fi_inbox {
+	_Atomic uint32_t reading;	     /* there may be messages in it that are not applied */
+	uint64_t first;			     /* serial number of msgs[0] */
+	struct uffd_msg msgs[FI_INBOX_ROOM]; /* event 0: none */
+};
+
+struct fi_slot {
+	_Atomic uint32_t state;	 /* enum fi_slot_state */
+	_Atomic uint32_t doomed; /* FAILED, and counted as that */
+
+	/* Set before the slot is LIVE and not changed: */
+	int32_t uffd;
+	uint32_t id;	  /* of the space; never given twice */
+	uint32_t parent;  /* id; 0: a restored task */
+	uint64_t birth;	  /* serial number of its FORK message in the parent */
+	uint32_t image;	  /* vpid at the dump of the task that it descends from */
+	uint32_t owed;	  /* block: the table of an owed set (restore/owed.h) */
+	uint64_t nr_lazy; /* size of that set */
+
+	/* What names.h says: */
+	_Atomic uint32_t vpid;
+	_Atomic int32_t pid;   /* 0: not known */
+	_Atomic int32_t pidfd; /* negative: none */
+
+	_Atomic uint32_t current;
+	struct fi_geometry geometry[2];
+	struct fi_inbox inbox;
+};
+
+struct fi_ledger {
+	_Atomic uint32_t last_id;
+	_Atomic uint32_t nr_slots; /* those beyond were never used */
+	struct fi_slot slots[FI_LEDGER_ROOM];
+};
+
+_Static_assert(sizeof(struct fi_ledger) <= FI_DURABLE_ROOT, "the ledger fits in the root");
+
+static inline struct fi_ledger *fi_ledger(void)
+{
+	return fi_durable_root();
+}
+
+/* A FREE slot, made TAKEN; NULL if there is none.  Any thread. */
+struct fi_slot *fi_slot_take(void);
+
+/* The slot names no descriptor any more: FREE, its blocks released. */
+void fi_slot_free(struct fi_slot *slot);
+
+/* Shows @geometry, whose blocks get the slot as an owner, in place of what was current. */
+void fi_slot_show(struct fi_slot *slot, const struct fi_geometry *geometry);
+
+/* Recovery: the slot is an owner of what it refers to; it is FREE, and owned nothing. */
+void fi_slot_own(struct fi_slot *slot);
+void fi_slot_abandon(struct fi_slot *slot);
+
+#endif
