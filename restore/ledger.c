@@ -89,3 +89,16 @@ void fi_slot_own(struct fi_slot *slot)
 {
 	own(&slot->geometry[slot->current]);
 }
+
+void fi_ledger_orphan(int uffd)
+{
+	struct fi_ledger *ledger = fi_ledger();
+	uint32_t nr;
+
+	(void)pthread_mutex_lock(&lock);
+	nr = ledger->nr_orphans;
+	if (nr < FI_MAX_ORPHANS)
+		ledger->orphans[nr] = uffd;
+	ledger->nr_orphans = nr + 1;
+	(void)pthread_mutex_unlock(&lock);
+}

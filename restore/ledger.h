@@ -22,14 +22,57 @@
 #ifndef FI_RESTORE_LEDGER_H
 #define FI_RESTORE_LEDGER_H
 
+#include <errno.h>
 #include <linux/userfaultfd.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
 #include "restore/durable.h"
+#include "restore/lazysock.h"
 
 #define FI_INBOX_ROOM  32
 #define FI_LEDGER_ROOM 65536
+
+/* Descriptors of a session beside those of its spaces and pages files.  One that nobody keeps is
+ * closed when a new engine begins. */
+enum fi_kept {
+	FI_KEPT_IMAGES, /* the directory */
+	FI_KEPT_FROZEN, /* images/frozen.h */
+	FI_KEPT_LOG,
+	FI_KEPT_STATUS,
+	FI_KEPT_PARENT,
+	FI_KEPT_LISTENER,
+	FI_KEPT_CRIU, /* its connection */
+	FI_KEPT_SAY,
+	FI_KEPT_HEAR,	 /* pipes between a daemon and who has started it */
+	FI_KEPT_MEMORY,	 /* the durable memory */
+	FI_KEPT_SIGNALS, /* the keepers' */
+	FI_KEPT_NR,
+};
+
+#define FI_MAX_ORPHANS 256
+
+/* What session.c knows.  The phase is its own. */
+struct fi_session_record {
+	_Atomic uint32_t phase;
+	_Atomic uint32_t ready;	      /* the engine has said that it listens */
+	uint64_t connected, restored; /* ns, monotonic; 0: not yet */
+	uint64_t nr_tasks, nr_zombies, nr_lazy_pages;
+	uint64_t ended[32]; /* engine.c's: sums over spaces that have ended */
+	struct fi_lazysock criu;
+	uint64_t socket_dev, socket_ino; /* lazysock.c's: the file that was bound */
+};
+
+/* What the keepers know (keeper.c). */
+struct fi_keeper_record {
+	int32_t pidfd
+		[3]; /* the processes', by role; negative: none.  The kernel itself sets them */
+	_Atomic uint32_t primary; /* which of the two keepers is responsible */
+	_Atomic uint32_t ended;	  /* the engine has come to its end: nothing more is to be served */
+	_Atomic int32_t code;	  /* its exit code then */
+	_Atomic uint32_t lives;	  /* engines there were */
+	uint64_t deaths[5];	  /* when the last ones died: ns, monotonic; a ring */
+};
 
 enum fi_slot_state {
 	FI_SLOT_FREE,
@@ -77,6 +120,11 @@ struct fi_slot {
 };
 
 struct fi_ledger {
+	_Atomic int32_t kept[FI_KEPT_NR]; /* descriptor + 1; 0: none */
+	struct fi_keeper_record keeper;
+	struct fi_session_record session;
+	_Atomic uint32_t nr_orphans;	 /* children for whom there was no memory */
+	int32_t orphans[FI_MAX_ORPHANS]; /* their descriptors, as far as there is room */
 	_Atomic uint32_t last_id;
 	_Atomic uint32_t nr_slots; /* those beyond were never used */
 	struct fi_slot slots[FI_LEDGER_ROOM];
@@ -88,6 +136,22 @@ static inline struct fi_ledger *fi_ledger(void)
 {
 	return fi_durable_root();
 }
+
+static inline void fi_keep(enum fi_kept what, int fd)
+{
+	fi_ledger()->kept[what] = fd < 0 ? 0 : fd + 1;
+}
+
+/* -EBADF: none. */
+static inline int fi_kept(enum fi_kept what)
+{
+	int fd = fi_ledger()->kept[what];
+
+	return fd > 0 ? fd - 1 : -EBADF;
+}
+
+/* Notes an orphan's descriptor, which stays open for ever. */
+void fi_ledger_orphan(int uffd);
 
 /* A FREE slot, made TAKEN; NULL if there is none.  Any thread. */
 struct fi_slot *fi_slot_take(void);

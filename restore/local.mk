@@ -1,6 +1,8 @@
 # librestore.a: how memory comes back; and the program.  Depends on images/ and common/.
 noinst_LIBRARIES += librestore.a
 librestore_a_SOURCES = \
+	restore/custody.c \
+	restore/custody.h \
 	restore/demand.c \
 	restore/demand.h \
 	restore/demand_worker.c \
@@ -21,6 +23,8 @@ librestore_a_SOURCES = \
 	restore/fill.h \
 	restore/gate.c \
 	restore/gate.h \
+	restore/keeper.c \
+	restore/keeper.h \
 	restore/layout.c \
 	restore/layout.h \
 	restore/lazysock.c \
