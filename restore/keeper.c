@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -137,6 +138,9 @@ static int be_engine(struct keeper *k)
 	(void)signal(SIGTTOU, SIG_IGN);
 	if (k->guarded)
 		(void)write_oom(k->oom_score_adj);
+	/* The kernel writes messages there even for a thread that is being killed, but brings no page
+	 * back for it. */
+	(void)mlock2(k->ledger, sizeof(*k->ledger), MLOCK_ONFAULT);
 	code = k->engine(k->arg);
 	fi_keeper_ended(code);
 	return code;
