@@ -130,15 +130,16 @@ static bool starved(struct fi_space *space, int r)
 	return space->starved;
 }
 
-/* Has the kernel write straight into the durable inbox, which must be clear: a read that is killed
- * finishes what it has begun, and nothing of it may be lost. */
+/* Has the kernel write straight into the durable inbox: a read that is killed finishes what it has
+ * begun, and nothing of it may be lost. */
 static int read_inbox(struct fi_space *space)
 {
 	struct fi_inbox *inbox = &space->slot->inbox;
 
+	for (int i = 0; i < FI_INBOX_ROOM && inbox->msgs[i].event; i++)
+		inbox->msgs[i].event = 0;
 	inbox->first = space->applied;
-	memset(inbox->msgs, 0, sizeof(inbox->msgs)); /* their pages are there from now on, too */
-	inbox->reading = 1;
+	atomic_store_explicit(&inbox->reading, 1, memory_order_release);
 	return fi_uffd_read(space->uffd, inbox->msgs, FI_INBOX_ROOM);
 }
 
@@ -190,7 +191,7 @@ static int read_batch(struct fi_space *space, uint64_t *faults, int *nr_faults,
 		if (inbox->msgs[i].event == UFFD_EVENT_PAGEFAULT)
 			faults[(*nr_faults)++] =
 				inbox->msgs[i].arg.pagefault.address & ~(FI_PAGE_SIZE - 1);
-	space->slot->inbox.reading = 0;
+	atomic_store_explicit(&space->slot->inbox.reading, 0, memory_order_release);
 	return n < 0 ? 0 : n;
 }
 

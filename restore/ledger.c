@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "restore/owed.h"
 
@@ -33,7 +34,15 @@ struct fi_slot *fi_slot_take(void)
 			ledger->nr_slots = i;
 	}
 	(void)pthread_mutex_unlock(&lock);
+	if (slot)
+		fi_inbox_clear(&slot->inbox);
 	return slot;
+}
+
+void fi_inbox_clear(struct fi_inbox *inbox)
+{
+	atomic_store_explicit(&inbox->reading, 0, memory_order_release);
+	memset(inbox->msgs, 0, sizeof(inbox->msgs));
 }
 
 static void disown(const struct fi_geometry *geometry)

@@ -93,7 +93,7 @@ struct fi_geometry {
 struct fi_inbox {
 	_Atomic uint32_t reading;	     /* there may be messages in it that are not applied */
 	uint64_t first;			     /* serial number of msgs[0] */
-	struct uffd_msg msgs[FI_INBOX_ROOM]; /* event 0: none */
+	struct uffd_msg msgs[FI_INBOX_ROOM]; /* none from the first whose event is 0 on */
 };
 
 struct fi_slot {
@@ -165,5 +165,9 @@ void fi_slot_show(struct fi_slot *slot, const struct fi_geometry *geometry);
 /* Recovery: the slot is an owner of what it refers to; it is FREE, and owned nothing. */
 void fi_slot_own(struct fi_slot *slot);
 void fi_slot_abandon(struct fi_slot *slot);
+
+/* Empties the inbox, and has its pages ready for the kernel to write to: it cannot wait for them on
+ * behalf of a thread that is being killed. */
+void fi_inbox_clear(struct fi_inbox *inbox);
 
 #endif

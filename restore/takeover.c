@@ -158,7 +158,7 @@ static int empty_inbox(struct takeover *t, struct fi_space *space)
 		space->state = FI_SPACE_FAILED;
 		fi_space_show_failed(space);
 	}
-	inbox->reading = 0;
+	fi_inbox_clear(inbox);
 	/* Serial numbers of the dead engine's that were not shown must not come again. */
 	if (space->applied < first + FI_INBOX_ROOM)
 		space->applied = first + FI_INBOX_ROOM;

@@ -38,7 +38,7 @@ struct view {
 	int uffd;
 	uint64_t origin[NR_PLACES], owed[NR_PLACES];
 	size_t displaced, left, trailing;
-	bool landed;
+	bool landed, failed;
 };
 
 struct views {
@@ -90,7 +90,7 @@ static void born(void *arg, struct fi_space *parent, struct fi_space *child)
 
 static void stillborn(void *arg, struct fi_space *parent, int uffd)
 {
-	fail_msg("no memory for a child");
+	/* Only behind an event that cannot be applied: nobody serves the parent any more either. */
 }
 
 static bool wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)
@@ -138,6 +138,10 @@ static struct view view_of(struct fi_space *space)
 		.landed = space->landed,
 	};
 
+	if (space->state != FI_SPACE_LIVE) /* what it has is not looked at any more */
+		return (struct view){ .parent = space->parent,
+				      .uffd = space->uffd,
+				      .failed = true };
 	for (unsigned i = 0; i < NR_PLACES; i++) {
 		struct fi_extent extent = fi_space_look(space, BASE + i * PAGE, PAGE);
 		size_t at = fi_layout_lower_bound(&space->layout, BASE + i * PAGE);
@@ -181,7 +185,8 @@ static struct fi_space *target;
 
 static void one_batch(void)
 {
-	(void)fi_demand_step(target, &birth);
+	if (target->state == FI_SPACE_LIVE)
+		(void)fi_demand_step(target, &birth);
 }
 
 /* In a process of its own from here on: what it does to the durable memory nobody sees. */
@@ -243,6 +248,7 @@ static void judge(void)
 {
 	pid_t pid = fork();
 	static struct views views;
+	bool was_read;
 	int uffd;
 
 	if (pid) {
@@ -251,12 +257,13 @@ static void judge(void)
 	}
 	keep_to_oneself();
 	uffd = target->uffd;
+	was_read = target->slot->inbox.msgs[0].event;
 	take_over();
 	for (size_t i = 0; i < nr_spaces; i++)
 		if (spaces[i]->uffd == uffd)
 			target = spaces[i];
 	/* If the kernel still had the batch when the victim died, it is read now. */
-	if (target->slot->inbox.msgs[0].event)
+	if (was_read)
 		forget_batch();
 	one_batch();
 	look(&views);
