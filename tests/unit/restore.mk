@@ -9,6 +9,7 @@ restore_tests = \
 	tests/unit/test-events \
 	tests/unit/test-faulter \
 	tests/unit/test-gate \
+	tests/unit/test-keeper \
 	tests/unit/test-layout \
 	tests/unit/test-lazysock \
 	tests/unit/test-names \
@@ -42,6 +43,9 @@ fail_alloc = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc \
 
 tests_unit_test_gate_CFLAGS = $(restore_test_cflags)
 tests_unit_test_gate_LDADD = $(restore_test_libs)
+
+tests_unit_test_keeper_CFLAGS = $(restore_test_cflags)
+tests_unit_test_keeper_LDADD = $(restore_test_libs)
 
 tests_unit_test_layout_CFLAGS = $(restore_test_cflags)
 tests_unit_test_layout_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc)
