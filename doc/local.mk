@@ -8,7 +8,7 @@ man_sources = \
 	doc/faultin-verify.1.scd \
 	doc/faultin-report.5.scd \
 	doc/faultin-plugin.7.scd
-EXTRA_DIST += $(man_sources) doc/design.md doc/model.md doc/placement.md \
+EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md \
 	doc/inspect-dark.png doc/inspect-light.png
 
 # Where bash-completion looks for the completion of a command.

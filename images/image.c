@@ -9,23 +9,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "images/parts.h"
-
-/* What a task's entry points to. */
-struct memory {
-	struct fi_mm mm;
-	struct fi_pagemap pagemap;
-};
-
-struct fi_image {
-	struct fi_inventory inventory;
-	struct fi_task_image *tasks;
-	struct memory *memory; /* one a task */
-	const struct fi_task_image **by_vpid;
-	size_t nr_tasks;
-	struct fi_pages_table pages;
-};
 
 void fi_image_free(struct fi_image *image)
 {
@@ -33,7 +19,7 @@ void fi_image_free(struct fi_image *image)
 
 	if (!image)
 		return;
-	for (i = 0; image->memory && i < image->nr_tasks; i++) {
+	for (i = 0; image->memory && !image->frozen && i < image->nr_tasks; i++) {
 		fi_pagemap_done(&image->memory[i].pagemap);
 		fi_mm_done(&image->memory[i].mm);
 	}
@@ -41,6 +27,8 @@ void fi_image_free(struct fi_image *image)
 	free(image->by_vpid);
 	free(image->tasks);
 	fi_pages_done(&image->pages);
+	if (image->frozen)
+		(void)munmap(image->frozen, image->frozen_size);
 	free(image);
 }
 
@@ -62,7 +50,7 @@ static int read_task(struct fi_image *image, size_t i, const struct fi_chain *ch
 		     struct fi_error *err)
 {
 	struct fi_task_image *task = &image->tasks[i];
-	struct memory *memory = &image->memory[i];
+	struct fi_image_memory *memory = &image->memory[i];
 	char name[FI_PAGEMAP_NAME_MAX];
 	int r;
 

@@ -6,6 +6,8 @@ libimages_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 libimages_a_SOURCES = \
 	images/chain.c \
 	images/chain.h \
+	images/frozen.c \
+	images/frozen.h \
 	images/image.c \
 	images/image.h \
 	images/inventory.c \

@@ -72,6 +72,23 @@ int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, const char 
 int fi_pages_check_owners(struct fi_pages_table *table, struct fi_error *err);
 void fi_pages_done(struct fi_pages_table *table);
 
+/* What a task's entry points to. */
+struct fi_image_memory {
+	struct fi_mm mm;
+	struct fi_pagemap pagemap;
+};
+
+struct fi_image {
+	struct fi_inventory inventory;
+	struct fi_task_image *tasks;
+	struct fi_image_memory *memory; /* one a task */
+	const struct fi_task_image **by_vpid;
+	size_t nr_tasks;
+	struct fi_pages_table pages;
+	void *frozen; /* a mapping that the tables in `memory` belong to (frozen.h), or NULL */
+	size_t frozen_size;
+};
+
 /* One pagemap-VPID.img, or pagemap-shmem-ID.img, as it stands, its parent not looked at. */
 #define FI_PE_PARENT  UINT32_C(1) /* the pages are in the parent image */
 #define FI_PE_LAZY    UINT32_C(2) /* a lazy restore leaves them to the userfaultfd */

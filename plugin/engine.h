@@ -18,7 +18,8 @@
  *
  * It has no other descriptor, default signal actions, nothing blocked, a session without terminal,
  * CRIU's working directory, environment and credentials.  Its parent is the reaper of orphans, not
- * CRIU, which gets no SIGCHLD and no child to wait for.
+ * CRIU, which gets no SIGCHLD and no child to wait for.  It is a keeper (restore/keeper.h), whose own
+ * children share its descriptors.
  */
 #ifndef FI_PLUGIN_ENGINE_H
 #define FI_PLUGIN_ENGINE_H

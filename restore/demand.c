@@ -22,8 +22,6 @@
 #include "restore/fill.h"
 #include "restore/uffd.h"
 
-#define BATCH 32
-
 /* A stream goes on where everything up to here beyond its last pages is filled: by the drain. */
 #define STREAM_REACH (UINT64_C(16) << 20)
 
@@ -132,16 +130,49 @@ static bool starved(struct fi_space *space, int r)
 	return space->starved;
 }
 
-/* Reads one batch and applies its events.  Returns how many messages. */
-static int read_batch(struct fi_space *space, struct uffd_msg *msgs, const struct fi_birth *birth)
+/* Has the kernel write straight into the durable inbox: a read that is killed finishes what it has
+ * begun, and nothing of it may be lost. */
+static int read_inbox(struct fi_space *space)
 {
+	struct fi_inbox *inbox = &space->slot->inbox;
+
+	for (int i = 0; i < FI_INBOX_ROOM && inbox->msgs[i].event; i++)
+		inbox->msgs[i].event = 0;
+	inbox->first = space->applied;
+	atomic_store_explicit(&inbox->reading, 1, memory_order_release);
+	return fi_uffd_read(space->uffd, inbox->msgs, FI_INBOX_ROOM);
+}
+
+/* Applies messages [from, nr) of the inbox.  What cannot be applied any more may still be children:
+ * their descriptors must not be lost. */
+static int apply(struct fi_space *space, int from, int nr, const struct fi_birth *birth)
+{
+	const struct uffd_msg *msgs = space->slot->inbox.msgs;
+	int r = 0;
+
+	for (int i = from; i < nr; i++) {
+		if (r == 0)
+			r = fi_event_apply(space, &msgs[i], birth);
+		else if (msgs[i].event == UFFD_EVENT_FORK)
+			birth->stillborn(birth->arg, space, (int)msgs[i].arg.fork.ufd);
+	}
+	return r;
+}
+
+/* Reads one batch and applies its events.  The faults among them are in @faults; *@nr_faults are
+ * theirs.  Returns how many messages there were. */
+static int read_batch(struct fi_space *space, uint64_t *faults, int *nr_faults,
+		      const struct fi_birth *birth)
+{
+	const struct fi_inbox *inbox = &space->slot->inbox;
 	int n, r = 0;
 
+	*nr_faults = 0;
 	if (fi_gate_close(&space->gate))
 		bump(&space->count.stalled);
-	n = fi_uffd_read(space->uffd, msgs, BATCH);
-	for (int i = 0; r == 0 && i < n; i++)
-		r = fi_event_apply(space, &msgs[i], birth);
+	n = read_inbox(space);
+	if (n > 0)
+		r = apply(space, 0, n, birth);
 	if (r == 0 && fi_events_unsettled(space)) {
 		r = fi_space_probe(space);
 		if (r == 0)
@@ -155,6 +186,12 @@ static int read_batch(struct fi_space *space, struct uffd_msg *msgs, const struc
 		fi_fill_fail(space, r, "cannot apply an event", 0);
 	if (!starved(space, n) && n < 0 && n != -EAGAIN)
 		fi_fill_fail(space, n, "cannot read events", 0);
+	fi_space_show_failed(space);
+	for (int i = 0; i < n; i++)
+		if (inbox->msgs[i].event == UFFD_EVENT_PAGEFAULT)
+			faults[(*nr_faults)++] =
+				inbox->msgs[i].arg.pagefault.address & ~(FI_PAGE_SIZE - 1);
+	atomic_store_explicit(&space->slot->inbox.reading, 0, memory_order_release);
 	return n < 0 ? 0 : n;
 }
 
@@ -165,16 +202,14 @@ bool fi_demand_unfinished(const struct fi_space *space)
 
 enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth)
 {
-	struct uffd_msg msgs[BATCH];
-	int n;
+	uint64_t faults[FI_INBOX_ROOM];
+	int n, nr_faults;
 
-	n = read_batch(space, msgs, birth);
+	n = read_batch(space, faults, &nr_faults, birth);
 	serve_parked(space);
-	for (int i = 0; i < n && space->state == FI_SPACE_LIVE; i++) {
-		if (msgs[i].event != UFFD_EVENT_PAGEFAULT)
-			continue;
+	for (int i = 0; i < nr_faults && space->state == FI_SPACE_LIVE; i++) {
 		bump(&space->count.faults);
-		serve(space, msgs[i].arg.pagefault.address & ~(FI_PAGE_SIZE - 1));
+		serve(space, faults[i]);
 	}
 
 	if (space->state != FI_SPACE_LIVE)

@@ -19,7 +19,6 @@
 
 #include "restore/demand.h"
 #include "restore/fate.h"
-#include "restore/smaps.h"
 #include "restore/workers.h"
 
 /* Steps that one space may take before the others of its worker get their turn. */
@@ -90,7 +89,8 @@ static void doom(struct fi_demand_worker *worker, struct fi_space *space)
 	if (!space->doomed) {
 		space->doomed = true;
 		(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
-		fi_engine_note_failed(worker->engine);
+		if (!atomic_exchange(&space->slot->doomed, 1))
+			fi_engine_note_failed(worker->engine);
 		if (pidfd < 0)
 			fi_space_log(space, FI_LOG_ERROR,
 				     "not served any more, and its pid is not known: it waits for "
@@ -115,30 +115,10 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 		 * zeros. */
 		fi_space_log(child, FI_LOG_ERROR, "out of memory, its faults stay unanswered");
 		engine->watcher.ended(engine->watcher.arg, child);
-		fi_engine_note_orphan(engine);
+		fi_ledger_orphan(child->uffd);
+		return;
 	}
-}
-
-static void on_stillborn(void *arg, struct fi_space *parent, int uffd)
-{
-	struct fi_demand_worker *worker = arg;
-
-	(void)uffd; /* stays open: the child waits instead of reading zeros */
-	fi_space_log(parent, FI_LOG_ERROR,
-		     "out of memory for a forked child, its faults stay unanswered");
-	fi_engine_note_orphan(worker->engine);
-}
-
-static bool on_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)
-{
-	(void)arg;
-	return parent->pid && fi_smaps_wipes(parent->pid, addr, end, ret);
-}
-
-static bool on_alone(void *arg, struct fi_space *space)
-{
-	(void)arg;
-	return space->pid && fi_smaps_alone(space->pid);
+	fi_engine_note_forked(engine);
 }
 
 static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum fi_fate fate)
@@ -162,7 +142,8 @@ static uint64_t load(const _Atomic uint64_t *counter)
 /* One step, and what it means for where and when the others run. */
 static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
 {
-	const struct fi_birth birth = { on_born, on_stillborn, on_wipes, on_alone, worker };
+	const struct fi_birth birth = { on_born, fi_engine_stillborn, fi_engine_wipes,
+					fi_engine_alone, worker };
 	uint64_t faults = load(&space->count.faults);
 	enum fi_step step;
 

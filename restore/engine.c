@@ -20,7 +20,11 @@
 #include <time.h>
 
 #include "restore/room.h"
+#include "restore/smaps.h"
 #include "restore/workers.h"
+
+_Static_assert(sizeof(struct fi_engine_totals) <= sizeof(((struct fi_session_record *)0)->ended),
+	       "the sums fit in the ledger");
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space)
 {
@@ -95,7 +99,7 @@ void fi_engine_ended(struct fi_engine *engine, struct fi_space *space)
 	engine->watcher.ended(engine->watcher.arg, space);
 	(void)pthread_mutex_lock(&engine->lock);
 	(void)fi_space_list_remove(&engine->spaces, space);
-	add_counters(&engine->ended.count, &space->count);
+	add_counters(&engine->ended->count, &space->count);
 	(void)pthread_mutex_unlock(&engine->lock);
 	if (write(engine->ended_fd, &one, sizeof(one)) < 0)
 		fi_log(FI_LOG_ERROR, "cannot wake the session: %s", strerror(errno));
@@ -104,16 +108,35 @@ void fi_engine_ended(struct fi_engine *engine, struct fi_space *space)
 void fi_engine_note_failed(struct fi_engine *engine)
 {
 	(void)pthread_mutex_lock(&engine->lock);
-	engine->ended.nr_failed++;
+	engine->ended->nr_failed++;
 	(void)pthread_mutex_unlock(&engine->lock);
 }
 
-void fi_engine_note_orphan(struct fi_engine *engine)
+void fi_engine_note_forked(struct fi_engine *engine)
 {
 	(void)pthread_mutex_lock(&engine->lock);
-	engine->ended.nr_failed++;
-	engine->ended.nr_orphans++;
+	engine->ended->nr_forked++;
 	(void)pthread_mutex_unlock(&engine->lock);
+}
+
+void fi_engine_stillborn(void *arg, struct fi_space *parent, int uffd)
+{
+	(void)arg;
+	fi_space_log(parent, FI_LOG_ERROR,
+		     "out of memory for a forked child, its faults stay unanswered");
+	fi_ledger_orphan(uffd);
+}
+
+bool fi_engine_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret)
+{
+	(void)arg;
+	return parent->pid && fi_smaps_wipes(parent->pid, addr, end, ret);
+}
+
+bool fi_engine_alone(void *arg, struct fi_space *space)
+{
+	(void)arg;
+	return space->pid && fi_smaps_alone(space->pid);
 }
 
 /* A worker has something to do. */
@@ -179,6 +202,7 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 	if (!engine)
 		return fi_error_set(err, -ENOMEM, "out of memory");
 	engine->watcher = *watcher;
+	engine->ended = (struct fi_engine_totals *)(void *)fi_ledger()->session.ended;
 	(void)pthread_mutex_init(&engine->lock, NULL);
 	(void)pthread_mutex_init(&engine->guard_lock, NULL);
 	fi_cond_init(&engine->work);
@@ -237,8 +261,6 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 	if (r < 0) {
 		space->worker = NULL;
 	} else {
-		if (space->parent)
-			engine->ended.nr_forked++;
 		/* Where there is nothing to drain, nobody else would ever ask for a look. */
 		if (engine->abandoned || (engine->restored && fi_space_nr_owed(space) == 0))
 			fi_demand_call(space);
@@ -296,7 +318,9 @@ void fi_engine_heard(struct fi_engine *engine)
 void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret)
 {
 	(void)pthread_mutex_lock(&engine->lock);
-	*ret = engine->ended;
+	*ret = *engine->ended;
+	ret->nr_orphans = fi_ledger()->nr_orphans;
+	ret->nr_failed += ret->nr_orphans;
 	ret->nr_live = engine->spaces.nr;
 	ret->nr_owed = 0;
 	for (size_t i = 0; i < engine->spaces.nr; i++) {

@@ -39,6 +39,11 @@ struct fi_engine_totals {
 int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **ret,
 		  struct fi_error *err);
 
+/* What the engine, or who takes over from one, does for struct fi_birth (events.h); @arg is unused. */
+void fi_engine_stillborn(void *arg, struct fi_space *parent, int uffd);
+bool fi_engine_wipes(void *arg, struct fi_space *parent, uint64_t addr, uint64_t *end, bool *ret);
+bool fi_engine_alone(void *arg, struct fi_space *space);
+
 /* Hands a space (its one user) over and starts serving it. */
 int fi_engine_add(struct fi_engine *engine, struct fi_space *space);
 
@@ -48,7 +53,7 @@ void fi_engine_restored(struct fi_engine *engine);
 /* The restore has failed: no task may run on.  Every space's task is killed, then its space ends. */
 void fi_engine_abandon(struct fi_engine *engine);
 
-/* Something happened to the space's task (exec, exit): look whether the space is gone. */
+/* Something happened to the space's task (exec, exit), or to its engine: look what is to be done. */
 void fi_engine_look(struct fi_engine *engine, struct fi_space *space);
 
 /* Readable when a space has ended since the last fi_engine_heard. */

@@ -45,10 +45,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-struct fi_trailing {
-	uint64_t start, end;
-};
-
 static void bump(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
@@ -406,6 +402,8 @@ static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birt
 		/* The child's descriptor brings nothing of before the fork, and says what it has. */
 		if (r == 0 && child->landed)
 			r = settle_landed(child);
+		if (r == 0)
+			r = fi_space_show(child);
 		if (r < 0) {
 			child->uffd = -EBADF;
 			fi_space_put(child);
@@ -413,14 +411,19 @@ static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birt
 	}
 	if (r < 0) {
 		birth->stillborn(birth->arg, space, uffd);
-		return 0; /* the parent is as well as before */
+		return fi_space_show(space); /* the parent is as well as before */
 	}
+	/* Nobody may end the child before its parent's record says that it was born. */
+	r = fi_space_show(space);
 	birth->born(birth->arg, space, child);
-	return 0;
+	return r;
 }
 
 int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const struct fi_birth *birth)
 {
+	int r;
+
+	space->applied++;
 	if (msg->event == UFFD_EVENT_PAGEFAULT)
 		return 0;
 
@@ -434,8 +437,9 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const str
 		fi_space_log(space, FI_LOG_DEBUG, "remap %" PRIx64 " to %" PRIx64 ", %" PRIx64,
 			     (uint64_t)msg->arg.remap.from, (uint64_t)msg->arg.remap.to,
 			     (uint64_t)msg->arg.remap.len);
-		return on_remap(space, msg->arg.remap.from, msg->arg.remap.to, msg->arg.remap.len,
-				birth);
+		r = on_remap(space, msg->arg.remap.from, msg->arg.remap.to, msg->arg.remap.len,
+			     birth);
+		return r == 0 ? fi_space_show(space) : r;
 	case UFFD_EVENT_REMOVE:
 		bump(&space->count.removes);
 		return fi_space_drop(space, &space->layout, msg->arg.remove.start,
@@ -444,7 +448,8 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const str
 		bump(&space->count.unmaps);
 		fi_space_log(space, FI_LOG_DEBUG, "unmap %" PRIx64 "-%" PRIx64,
 			     (uint64_t)msg->arg.remove.start, (uint64_t)msg->arg.remove.end);
-		return on_unmap(space, msg->arg.remove.start, msg->arg.remove.end, birth);
+		r = on_unmap(space, msg->arg.remove.start, msg->arg.remove.end, birth);
+		return r == 0 ? fi_space_show(space) : r;
 	default:
 		/* We asked for no others. */
 		fi_space_log(space, FI_LOG_WARN, "unknown userfaultfd event %#x, ignoring",
@@ -468,5 +473,7 @@ int fi_events_settled(struct fi_space *space)
 	fi_layout_clear(&space->displaced);
 	fi_layout_clear(&space->left);
 	space->nr_trailing = 0;
-	return r == 0 && space->landed ? settle_landed(space) : r;
+	if (r == 0 && space->landed)
+		r = settle_landed(space);
+	return r == 0 ? fi_space_show(space) : r;
 }

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Invariant: segments are sorted, disjoint and non-empty.  An array with more than one owner is
- * never written to.
+ * Invariant: segments are sorted, disjoint and non-empty.  An array is a durable block; one with more
+ * than one owner is never written to.
  */
 #include "config.h"
 
@@ -11,12 +11,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "restore/durable.h"
+
 struct fi_segments {
-	_Atomic size_t owners;
 	size_t nr, room;
 	struct fi_segment at[];
 };
@@ -46,12 +45,6 @@ size_t fi_layout_lower_bound(const struct fi_layout *layout, uint64_t addr)
 	return lo;
 }
 
-static void release(struct fi_segments *segments)
-{
-	if (segments && atomic_fetch_sub_explicit(&segments->owners, 1, memory_order_acq_rel) == 1)
-		free(segments);
-}
-
 /* Makes the array this layout's own, with room for @more further segments. */
 static int own(struct fi_layout *layout, size_t more)
 {
@@ -59,20 +52,18 @@ static int own(struct fi_layout *layout, size_t more)
 	size_t nr = old ? old->nr : 0;
 	size_t room = nr + more;
 
-	if (old && atomic_load_explicit(&old->owners, memory_order_acquire) == 1 &&
-	    old->room >= room)
+	if (old && old->room >= room && fi_durable_sole(old))
 		return 0;
 
 	room += room / 2 + 8;
-	mine = malloc(sizeof(*mine) + room * sizeof(mine->at[0]));
+	mine = fi_durable_alloc(sizeof(*mine) + room * sizeof(mine->at[0]));
 	if (!mine)
 		return -ENOMEM;
-	atomic_init(&mine->owners, 1);
 	mine->nr = nr;
 	mine->room = room;
 	if (nr)
 		memcpy(mine->at, old->at, nr * sizeof(mine->at[0]));
-	release(old);
+	fi_durable_release(old);
 	layout->shared = mine;
 	return 0;
 }
@@ -162,12 +153,21 @@ int fi_layout_land(struct fi_layout *layout, size_t i, enum fi_landing landing)
 void fi_layout_share(const struct fi_layout *layout, struct fi_layout *copy)
 {
 	copy->shared = layout->shared;
-	if (copy->shared)
-		atomic_fetch_add_explicit(&copy->shared->owners, 1, memory_order_relaxed);
+	fi_durable_share(copy->shared);
 }
 
 void fi_layout_clear(struct fi_layout *layout)
 {
-	release(layout->shared);
+	fi_durable_release(layout->shared);
 	layout->shared = NULL;
+}
+
+uint32_t fi_layout_ref(const struct fi_layout *layout)
+{
+	return fi_durable_ref(layout->shared);
+}
+
+struct fi_layout fi_layout_at(uint32_t ref)
+{
+	return (struct fi_layout){ fi_durable_at(ref) };
 }

@@ -60,4 +60,9 @@ void fi_layout_share(const struct fi_layout *layout, struct fi_layout *copy);
 
 void fi_layout_clear(struct fi_layout *layout);
 
+/* The array as a block of the durable heap (0: empty), and the layout that it is.  Neither adds an
+ * owner. */
+uint32_t fi_layout_ref(const struct fi_layout *layout);
+struct fi_layout fi_layout_at(uint32_t ref);
+
 #endif

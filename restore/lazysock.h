@@ -37,12 +37,19 @@ struct fi_lazy_msg {
 	pid_t pid;     /* TASK: 0 when the kernel did not say, or not in our pid namespace */
 };
 
+/* Durable memory may hold it: the kernel writes into it what has come, so that an engine that takes
+ * over finds that, whenever the one before has died (fi_lazysock_resume). */
 struct fi_lazysock {
 	int fd; /* owned */
 	uint32_t vpid;
-	unsigned char word[4];
-	size_t have; /* bytes of word that have arrived */
+	unsigned char word[4]; /* zeros before it has come */
+	uint32_t have;	       /* bytes of word that have arrived */
 	bool wants_fd;
+	bool told; /* a message was handed out, and is done with at the next call */
+	union {
+		uint64_t align;
+		char room[256];
+	} control; /* with the descriptor */
 };
 
 /* Binds and listens at FI_LAZYSOCK_NAME in the working directory, replacing a file that is in the
@@ -57,9 +64,18 @@ void fi_lazysock_unlink(void);
  * Non-blocking from then on.  Release with fi_lazysock_done. */
 int fi_lazysock_accept(int listener, struct fi_lazysock *ret, struct fi_error *err);
 
-/* The next message, without blocking.  Returns 0, -EAGAIN when none is complete yet, -EPROTO when
+/* The same for a connection that was accepted already.  Takes @fd on success only. */
+int fi_lazysock_welcome(int fd, struct fi_lazysock *ret, struct fi_error *err);
+
+/* The next message, without blocking; the caller is through with the one before.  Returns 0, -EAGAIN when none is complete yet, -EPROTO when
  * this is not the protocol (said in @err), or what recvmsg(2) gave. */
 int fi_lazysock_next(struct fi_lazysock *sock, struct fi_lazy_msg *ret, struct fi_error *err);
+
+/* Of an engine that has died: the message that it was given, or had not looked at, comes again. */
+void fi_lazysock_resume(struct fi_lazysock *sock);
+
+/* A descriptor that has come and was not handed out for good; -EBADF: none. */
+int fi_lazysock_holds(const struct fi_lazysock *sock);
 
 void fi_lazysock_done(struct fi_lazysock *sock);
 

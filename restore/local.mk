@@ -1,12 +1,16 @@
 # librestore.a: how memory comes back; and the program.  Depends on images/ and common/.
 noinst_LIBRARIES += librestore.a
 librestore_a_SOURCES = \
+	restore/custody.c \
+	restore/custody.h \
 	restore/demand.c \
 	restore/demand.h \
 	restore/demand_worker.c \
 	restore/drain.c \
 	restore/drain.h \
 	restore/drain_worker.c \
+	restore/durable.c \
+	restore/durable.h \
 	restore/engine.c \
 	restore/engine.h \
 	restore/events.c \
@@ -19,10 +23,14 @@ librestore_a_SOURCES = \
 	restore/fill.h \
 	restore/gate.c \
 	restore/gate.h \
+	restore/keeper.c \
+	restore/keeper.h \
 	restore/layout.c \
 	restore/layout.h \
 	restore/lazysock.c \
 	restore/lazysock.h \
+	restore/ledger.c \
+	restore/ledger.h \
 	restore/log.c \
 	restore/log.h \
 	restore/names.c \
@@ -48,6 +56,8 @@ librestore_a_SOURCES = \
 	restore/source.h \
 	restore/space.c \
 	restore/space.h \
+	restore/takeover.c \
+	restore/takeover.h \
 	restore/workers.h
 
 # The door to userfaultfd is apart: tests link a model of the kernel in its place.

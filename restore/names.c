@@ -210,6 +210,7 @@ static void marry(struct fi_names *names, struct person *birth, struct person *p
 	space->vpid = vpid_of(number);
 	if (certain)
 		open_pidfd(space, number);
+	fi_space_show_names(space);
 	fi_space_log(space, FI_LOG_DEBUG, "forked by space %u%s", space->parent,
 		     certain ? "" : " (or a sibling: several forked at once)");
 	match(names, birth);
@@ -239,6 +240,14 @@ void fi_names_root(struct fi_names *names, struct fi_space *space, pid_t pid)
 	space->pid = pid;
 	if (pid)
 		open_pidfd(space, pid);
+	fi_space_show_names(space);
+	fi_names_again(names, space);
+}
+
+void fi_names_again(struct fi_names *names, struct fi_space *space)
+{
+	pid_t pid = space->pid;
+
 	(void)pthread_mutex_lock(&names->lock);
 	if (pid && !find_pid(names, pid) && !person_new(names, pid, space, 0))
 		fi_space_log(space, FI_LOG_WARN, "out of memory, its children will have no names");

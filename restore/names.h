@@ -29,6 +29,9 @@ void fi_names_unavailable(struct fi_names *names);
 /* A restored task, with its pid (0: not known).  Opens its pidfd. */
 void fi_names_root(struct fi_names *names, struct fi_space *space, pid_t pid);
 
+/* A space that another engine has had: it has its names, as far as they are known. */
+void fi_names_again(struct fi_names *names, struct fi_space *space);
+
 /* A child of @parent, the reading of whose FORK message began after @before (ns, monotonic). */
 void fi_names_born(struct fi_names *names, struct fi_space *parent, struct fi_space *child,
 		   uint64_t before);

@@ -10,19 +10,23 @@
 #include "restore/owed.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "restore/durable.h"
 
 #define WORD_BITS   64
 #define CHUNK_WORDS 512
 #define CHUNK_BITS  (CHUNK_WORDS * WORD_BITS)
 
-struct fi_owed_chunk {
-	_Atomic uint32_t owners;
-	uint32_t count;
+struct chunk {
+	uint64_t count;
 	uint64_t words[CHUNK_WORDS];
 };
+
+static struct chunk *chunk_at(const struct fi_owed *owed, size_t i)
+{
+	return fi_durable_at(owed->chunks[i]);
+}
 
 /* Bits [from, to) of a word; to <= 64, from < to. */
 static uint64_t mask(unsigned from, unsigned to)
@@ -30,42 +34,51 @@ static uint64_t mask(unsigned from, unsigned to)
 	return (~UINT64_C(0) >> (WORD_BITS - (to - from))) << from;
 }
 
-static void chunk_release(struct fi_owed_chunk *chunk)
+/* The chunk is complete: it may be shown. */
+static void set_chunk(struct fi_owed *owed, size_t i, const struct chunk *chunk)
 {
-	if (chunk && atomic_fetch_sub_explicit(&chunk->owners, 1, memory_order_acq_rel) == 1)
-		free(chunk);
+	__atomic_store_n(&owed->chunks[i], fi_durable_ref(chunk), __ATOMIC_RELEASE);
+}
+
+static uint32_t *table_alloc(size_t nr_chunks)
+{
+	size_t size = (nr_chunks ? nr_chunks : 1) * sizeof(uint32_t);
+	uint32_t *chunks = fi_durable_alloc(size);
+
+	if (chunks)
+		memset(chunks, 0, size);
+	return chunks;
 }
 
 int fi_owed_init(struct fi_owed *owed, uint64_t size)
 {
 	*owed = (struct fi_owed){ .size = size, .count = size };
 	owed->nr_chunks = (size_t)((size + CHUNK_BITS - 1) / CHUNK_BITS);
-	owed->chunks = calloc(owed->nr_chunks ? owed->nr_chunks : 1, sizeof(owed->chunks[0]));
+	owed->chunks = table_alloc(owed->nr_chunks);
 	if (!owed->chunks)
 		return -ENOMEM;
 
 	for (size_t i = 0; i < owed->nr_chunks; i++) {
 		uint64_t left = size - (uint64_t)i * CHUNK_BITS;
-		struct fi_owed_chunk *chunk = calloc(1, sizeof(*chunk));
+		struct chunk *chunk = fi_durable_alloc(sizeof(*chunk));
 
 		if (!chunk) {
 			fi_owed_free(owed);
 			return -ENOMEM;
 		}
-		atomic_init(&chunk->owners, 1);
-		chunk->count = left < CHUNK_BITS ? (uint32_t)left : CHUNK_BITS;
+		memset(chunk, 0, sizeof(*chunk));
+		chunk->count = left < CHUNK_BITS ? left : CHUNK_BITS;
 		memset(chunk->words, 0xff, chunk->count / WORD_BITS * sizeof(chunk->words[0]));
 		if (chunk->count % WORD_BITS)
 			chunk->words[chunk->count / WORD_BITS] = mask(0, chunk->count % WORD_BITS);
-		owed->chunks[i] = chunk;
+		set_chunk(owed, i, chunk);
 	}
 	return 0;
 }
 
 int fi_owed_share(const struct fi_owed *owed, struct fi_owed *copy)
 {
-	struct fi_owed_chunk **chunks =
-		calloc(owed->nr_chunks ? owed->nr_chunks : 1, sizeof(chunks[0]));
+	uint32_t *chunks = table_alloc(owed->nr_chunks);
 
 	if (!chunks)
 		return -ENOMEM;
@@ -74,8 +87,7 @@ int fi_owed_share(const struct fi_owed *owed, struct fi_owed *copy)
 	copy->chunks = chunks;
 	for (size_t i = 0; i < owed->nr_chunks; i++) {
 		chunks[i] = owed->chunks[i];
-		if (chunks[i])
-			atomic_fetch_add_explicit(&chunks[i]->owners, 1, memory_order_relaxed);
+		fi_durable_share(chunk_at(copy, i));
 	}
 	return 0;
 }
@@ -83,14 +95,37 @@ int fi_owed_share(const struct fi_owed *owed, struct fi_owed *copy)
 void fi_owed_free(struct fi_owed *owed)
 {
 	for (size_t i = 0; owed->chunks && i < owed->nr_chunks; i++)
-		chunk_release(owed->chunks[i]);
-	free(owed->chunks);
+		fi_durable_release(chunk_at(owed, i));
+	fi_durable_release(owed->chunks);
 	*owed = (struct fi_owed){ 0 };
+}
+
+void fi_owed_adopt(struct fi_owed *owed, uint32_t *chunks, uint64_t size)
+{
+	*owed = (struct fi_owed){ .chunks = chunks, .size = size };
+	owed->nr_chunks = (size_t)((size + CHUNK_BITS - 1) / CHUNK_BITS);
+	fi_durable_share(chunks);
+	for (size_t i = 0; i < owed->nr_chunks; i++) {
+		struct chunk *chunk = chunk_at(owed, i);
+
+		if (!chunk)
+			continue;
+		/* The death may have come between the bits and their count, or before an empty
+		 * chunk was given back. */
+		chunk->count = 0;
+		for (size_t word = 0; word < CHUNK_WORDS; word++)
+			chunk->count += (unsigned)__builtin_popcountll(chunk->words[word]);
+		if (chunk->count == 0)
+			set_chunk(owed, i, NULL);
+		else
+			fi_durable_share(chunk);
+		owed->count += chunk->count;
+	}
 }
 
 bool fi_owed_test(const struct fi_owed *owed, uint64_t rank)
 {
-	const struct fi_owed_chunk *chunk = owed->chunks[rank / CHUNK_BITS];
+	const struct chunk *chunk = chunk_at(owed, rank / CHUNK_BITS);
 	size_t bit = rank % CHUNK_BITS;
 
 	return chunk && (chunk->words[bit / WORD_BITS] >> (bit % WORD_BITS) & 1);
@@ -100,7 +135,7 @@ bool fi_owed_test(const struct fi_owed *owed, uint64_t rank)
 static uint64_t scan(const struct fi_owed *owed, uint64_t rank, uint64_t end, bool wanted)
 {
 	while (rank < end) {
-		const struct fi_owed_chunk *chunk = owed->chunks[rank / CHUNK_BITS];
+		const struct chunk *chunk = chunk_at(owed, rank / CHUNK_BITS);
 		size_t bit = rank % CHUNK_BITS;
 		uint64_t word;
 
@@ -131,56 +166,51 @@ uint64_t fi_owed_next(const struct fi_owed *owed, uint64_t rank, uint64_t nr)
 	return scan(owed, rank, rank + nr, true);
 }
 
-/* Makes the chunk this set's own. */
-static int own(struct fi_owed_chunk **slot)
+/* Makes a chunk this set's own. */
+static int own(struct fi_owed *owed, size_t i)
 {
-	struct fi_owed_chunk *old = *slot, *mine;
+	struct chunk *old = chunk_at(owed, i), *mine;
 
-	if (atomic_load_explicit(&old->owners, memory_order_acquire) == 1)
+	if (fi_durable_sole(old))
 		return 0;
-	mine = malloc(sizeof(*mine));
+	mine = fi_durable_alloc(sizeof(*mine));
 	if (!mine)
 		return -ENOMEM;
-	atomic_init(&mine->owners, 1);
-	mine->count = old->count;
-	memcpy(mine->words, old->words, sizeof(mine->words));
-	chunk_release(old);
-	*slot = mine;
+	memcpy(mine, old, sizeof(*mine));
+	set_chunk(owed, i, mine);
+	fi_durable_release(old);
 	return 0;
 }
 
 /* Clears bits [from, to) of one chunk.  A chunk that ends up empty is given back. */
-static int chunk_clear(struct fi_owed_chunk **slot, size_t from, size_t to, uint64_t *cleared)
+static int chunk_clear(struct fi_owed *owed, size_t i, size_t from, size_t to, uint64_t *cleared)
 {
-	uint32_t before;
+	struct chunk *chunk = chunk_at(owed, i);
 	int r;
 
-	if (from == 0 && to == CHUNK_BITS) {
-		*cleared = (*slot)->count;
-		chunk_release(*slot);
-		*slot = NULL;
-		return 0;
-	}
+	*cleared = 0;
+	if (from > 0 || to < CHUNK_BITS) {
+		r = own(owed, i);
+		if (r < 0)
+			return r;
+		chunk = chunk_at(owed, i);
+		while (from < to) {
+			size_t word = from / WORD_BITS;
+			size_t stop = (word + 1) * WORD_BITS < to ? (word + 1) * WORD_BITS : to;
+			uint64_t bits = chunk->words[word] &
+					mask(from % WORD_BITS, (unsigned)(stop - word * WORD_BITS));
 
-	r = own(slot);
-	if (r < 0)
-		return r;
-	before = (*slot)->count;
-	while (from < to) {
-		size_t word = from / WORD_BITS;
-		size_t stop = (word + 1) * WORD_BITS < to ? (word + 1) * WORD_BITS : to;
-		uint64_t bits = (*slot)->words[word] &
-				mask(from % WORD_BITS, (unsigned)(stop - word * WORD_BITS));
-
-		(*slot)->words[word] &= ~bits;
-		(*slot)->count -= (uint32_t)__builtin_popcountll(bits);
-		from = stop;
+			chunk->words[word] &= ~bits;
+			*cleared += (unsigned)__builtin_popcountll(bits);
+			from = stop;
+		}
+		chunk->count -= *cleared;
+		if (chunk->count > 0)
+			return 0;
 	}
-	*cleared = before - (*slot)->count;
-	if ((*slot)->count == 0) {
-		chunk_release(*slot);
-		*slot = NULL;
-	}
+	*cleared += chunk->count;
+	set_chunk(owed, i, NULL);
+	fi_durable_release(chunk);
 	return 0;
 }
 
@@ -196,8 +226,8 @@ int fi_owed_clear(struct fi_owed *owed, uint64_t rank, uint64_t nr, uint64_t *re
 		uint64_t cleared = 0;
 
 		if (owed->chunks[i]) {
-			int r = chunk_clear(&owed->chunks[i], (size_t)(rank - base),
-					    (size_t)(stop - base), &cleared);
+			int r = chunk_clear(owed, i, (size_t)(rank - base), (size_t)(stop - base),
+					    &cleared);
 
 			if (r < 0)
 				return r;

@@ -4,7 +4,8 @@
  *
  * A set of lazy ranks (images/pagemap.h), as a bitmap in chunks of 4 KiB, each of which stands for
  * 128 MiB of memory.  Copies share chunks until one of them changes; an empty chunk takes no
- * memory.  Ranges are [rank, rank + nr) and must lie inside the set's size.  Not locked: the owner
+ * memory.  Table and chunks are in the durable heap, and at each instant what they say is true: a
+ * page is taken out after the kernel has been given it.  Ranges are [rank, rank + nr) and must lie inside the set's size.  Not locked: the owner
  * of a set orders its calls; sharing itself is safe across threads.
  */
 #ifndef FI_RESTORE_OWED_H
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 struct fi_owed {
-	struct fi_owed_chunk **chunks; /* NULL: nothing owed in it */
+	uint32_t *chunks; /* durable: references; 0: nothing owed in it */
 	size_t nr_chunks;
 	uint64_t size;	/* ranks are [0, size) */
 	uint64_t count; /* ranks in the set */
@@ -28,6 +29,9 @@ int fi_owed_init(struct fi_owed *owed, uint64_t size);
 int fi_owed_share(const struct fi_owed *owed, struct fi_owed *copy);
 
 void fi_owed_free(struct fi_owed *owed);
+
+/* Recovery: the set whose table is this durable block; adds owners to the table and its chunks. */
+void fi_owed_adopt(struct fi_owed *owed, uint32_t *chunks, uint64_t size);
 
 bool fi_owed_test(const struct fi_owed *owed, uint64_t rank);
 

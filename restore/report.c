@@ -77,6 +77,7 @@ static struct json_object *to_json(const struct fi_report *report)
 	    add_number(json, "zombies", report->nr_zombies) &&
 	    add_number(json, "forks", report->totals.nr_forked) &&
 	    add_number(json, "failed", report->totals.nr_failed) &&
+	    add_number(json, "engines", report->nr_engines) &&
 	    add_number(json, "faults", report->totals.count.faults) && add_pages(json, report) &&
 	    add_events(json, report) && add_number(json, "restore_us", report->restore_ns / 1000) &&
 	    add_number(json, "total_us", report->total_ns / 1000))

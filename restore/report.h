@@ -12,6 +12,7 @@ struct fi_report {
 	uint64_t nr_tasks;  /* restored with a userfaultfd */
 	uint64_t nr_zombies;
 	uint64_t nr_lazy_pages; /* owed by the restored tasks at the start */
+	uint64_t nr_engines;	/* there were; more than one: some have died */
 	uint64_t restore_ns; /* from CRIU's connection to the end of the restore; 0: it never was */
 	uint64_t total_ns;   /* from CRIU's connection to the end of the session */
 	struct fi_engine_totals totals;

@@ -9,6 +9,9 @@
  *   RUNNING    CRIU has said "finished": the drain runs until nothing is owed
  *   FAILED     the restore failed: the tasks are killed, then let go
  * The session ends when there is no live space in RUNNING or FAILED.
+ *
+ * The phase and all else that has to be known again is in the ledger, so that the session of a new
+ * engine goes on in the phase in which the old one has died.
  */
 #include "config.h"
 
@@ -18,14 +21,20 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "common/clock.h"
+#include "restore/custody.h"
+#include "restore/keeper.h"
 #include "restore/lazysock.h"
+#include "restore/ledger.h"
 #include "restore/names.h"
 #include "restore/procevents.h"
+#include "restore/takeover.h"
 
 enum phase { WAITING, RESTORING, RUNNING, FAILED, STOPPED };
 
@@ -35,10 +44,13 @@ struct session {
 	struct fi_engine *engine;
 	struct fi_names *names;
 	struct fi_procevents *procevents; /* NULL: not to be had */
-	struct fi_lazysock criu;
+	struct fi_session_record *record;
+	struct heritage {
+		struct fi_space **at;
+		size_t nr, room;
+		bool lost; /* there was no memory for all */
+	} heritage;	   /* from a dead engine, until it is served */
 	int epfd, sigfd;
-	enum phase phase;
-	uint64_t connected, restored; /* ns; 0: not yet */
 	struct fi_report *report;
 	struct fi_error *err;
 };
@@ -59,26 +71,33 @@ static void restore_failed(struct session *session, const char *why)
 {
 	(void)fi_error_set(session->err, -ECANCELED, "the restore failed: %s", why);
 	fi_log(FI_LOG_ERROR, "the restore failed: %s", why);
-	session->phase = FAILED;
-	fi_engine_abandon(session->engine);
+	session->record->phase = FAILED;
+	if (session->engine)
+		fi_engine_abandon(session->engine);
 }
 
 /* --- CRIU -------------------------------------------------------------------------------- */
+
+static void connected(struct session *session)
+{
+	fi_keep(FI_KEPT_CRIU, session->record->criu.fd);
+	session->record->connected = fi_now_ns();
+	session->record->phase = RESTORING;
+	fi_log(FI_LOG_INFO, "CRIU has connected");
+}
 
 static void on_connect(struct session *session)
 {
 	struct fi_error err = { "" };
 
-	if (fi_lazysock_accept(session->config->listener, &session->criu, &err) < 0) {
+	if (fi_lazysock_accept(session->config->listener, &session->record->criu, &err) < 0) {
 		fi_log(FI_LOG_WARN, "%s, ignoring", err.text);
 		return;
 	}
-	session->connected = fi_now_ns();
-	session->phase = RESTORING;
+	connected(session);
 	unwatch(session, session->config->listener);
-	if (watch(session, session->criu.fd) < 0)
+	if (watch(session, session->record->criu.fd) < 0)
 		restore_failed(session, "cannot watch CRIU's connection");
-	fi_log(FI_LOG_INFO, "CRIU has connected");
 }
 
 /* A task that cannot be served must not run: nothing is registered with its userfaultfd yet, but
@@ -90,11 +109,30 @@ static void refuse(struct session *session, const struct fi_lazy_msg *msg, const
 	restore_failed(session, why);
 }
 
+/* An engine has died between its record of the space and the word that it is through with the
+ * message. */
+static bool is_recorded(const struct fi_lazy_msg *msg)
+{
+	const struct fi_ledger *ledger = fi_ledger();
+
+	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
+		const struct fi_slot *slot = &ledger->slots[i];
+
+		if (slot->state != FI_SLOT_FREE && slot->state != FI_SLOT_TAKEN &&
+		    slot->parent == 0 && slot->image == msg->vpid && slot->uffd == msg->uffd)
+			return true;
+	}
+	return false;
+}
+
 static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 {
 	const struct fi_task_image *task = fi_image_find_task(session->config->image, msg->vpid);
 	struct fi_space *space;
 	char why[64];
+
+	if (is_recorded(msg))
+		return;
 
 	if (!task || task->zombie) {
 		(void)close(msg->uffd);
@@ -108,8 +146,8 @@ static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 		return;
 	}
 	fi_names_root(session->names, space, msg->pid);
-	session->report->nr_tasks++;
-	session->report->nr_lazy_pages += task->pagemap->nr_lazy_pages;
+	session->record->nr_tasks++;
+	session->record->nr_lazy_pages += task->pagemap->nr_lazy_pages;
 	fi_space_log(space, FI_LOG_INFO, "'%s' owes %" PRIu64 " pages", task->comm,
 		     task->pagemap->nr_lazy_pages);
 	if (fi_engine_add(session->engine, space) < 0)
@@ -118,8 +156,8 @@ static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 
 static void on_finished(struct session *session)
 {
-	session->restored = fi_now_ns();
-	session->phase = RUNNING;
+	session->record->restored = fi_now_ns();
+	session->record->phase = RUNNING;
 	fi_log(FI_LOG_INFO, "the restore is finished, draining");
 	fi_engine_restored(session->engine);
 }
@@ -127,10 +165,10 @@ static void on_finished(struct session *session)
 /* Takes every message that CRIU has sent. */
 static void on_criu(struct session *session)
 {
-	while (session->phase == RESTORING) {
+	while (session->record->phase == RESTORING) {
 		struct fi_error err = { "" };
 		struct fi_lazy_msg msg;
-		int r = fi_lazysock_next(&session->criu, &msg, &err);
+		int r = fi_lazysock_next(&session->record->criu, &msg, &err);
 
 		if (r == -EAGAIN)
 			return;
@@ -143,7 +181,7 @@ static void on_criu(struct session *session)
 			on_task(session, &msg);
 			break;
 		case FI_LAZY_ZOMBIE:
-			session->report->nr_zombies++;
+			session->record->nr_zombies++;
 			fi_log(FI_LOG_DEBUG, "vpid %" PRIu32 " is a zombie", msg.vpid);
 			break;
 		case FI_LAZY_FINISHED:
@@ -155,14 +193,14 @@ static void on_criu(struct session *session)
 			break;
 		}
 	}
-	unwatch(session, session->criu.fd);
+	unwatch(session, session->record->criu.fd);
 }
 
 static void on_parent_exit(struct session *session)
 {
-	if (session->phase == RESTORING)
+	if (session->record->phase == RESTORING)
 		on_criu(session); /* its last words may still be there */
-	if (session->phase == WAITING || session->phase == RESTORING)
+	if (session->record->phase == WAITING || session->record->phase == RESTORING)
 		restore_failed(session, "CRIU has exited");
 	unwatch(session, session->config->parent_pidfd);
 }
@@ -199,10 +237,10 @@ static void on_signal(struct session *session)
 
 	if (read(session->sigfd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (session->phase == WAITING) {
+	if (session->record->phase == WAITING) {
 		(void)fi_error_set(session->err, -ECANCELED, "stopped by signal %u",
 				   info.ssi_signo);
-		session->phase = STOPPED;
+		session->record->phase = STOPPED;
 		return;
 	}
 	/* Law 1: to end now would leave tasks running on zeros. */
@@ -228,9 +266,9 @@ static bool over(struct session *session)
 {
 	struct fi_engine_totals totals;
 
-	if (session->phase == STOPPED)
+	if (session->record->phase == STOPPED)
 		return true;
-	if (session->phase != RUNNING && session->phase != FAILED)
+	if (session->record->phase != RUNNING && session->record->phase != FAILED)
 		return false;
 	fi_engine_totals(session->engine, &totals);
 	/* An orphan's descriptor would be closed with the process (law 1): then there is no end. */
@@ -239,9 +277,9 @@ static bool over(struct session *session)
 
 static void dispatch(struct session *session, int fd)
 {
-	if (fd == session->config->listener && session->phase == WAITING)
+	if (fd == session->config->listener && session->record->phase == WAITING)
 		on_connect(session);
-	else if (fd == session->criu.fd && session->phase == RESTORING)
+	else if (fd == session->record->criu.fd && session->record->phase == RESTORING)
 		on_criu(session);
 	else if (fd == session->config->parent_pidfd)
 		on_parent_exit(session);
@@ -265,7 +303,7 @@ static void loop(struct session *session)
 	}
 }
 
-/* --- beginning and end ------------------------------------------------------------------- */
+/* --- news from the engine ------------------------------------------------------------------ */
 
 static void on_born(void *arg, struct fi_space *parent, struct fi_space *child, uint64_t before)
 {
@@ -294,31 +332,150 @@ static int open_signals(struct session *session)
 	return session->sigfd < 0 ? -errno : 0;
 }
 
+/* --- after another engine ------------------------------------------------------------------ */
+
+static const struct fi_task_image *find_task(void *arg, uint32_t vpid)
+{
+	struct session *session = arg;
+
+	return fi_image_find_task(session->config->image, vpid);
+}
+
+static void on_found(void *arg, struct fi_space *space)
+{
+	struct heritage *heritage = &((struct session *)arg)->heritage;
+
+	if (heritage->nr == heritage->room) {
+		size_t room = 2 * heritage->room + 16;
+		struct fi_space **at = realloc(heritage->at, room * sizeof(at[0]));
+
+		heritage->lost = heritage->lost || !at;
+		if (!at)
+			return;
+		heritage->at = at;
+		heritage->room = room;
+	}
+	heritage->at[heritage->nr++] = space;
+}
+
+/* Takes over what there is, and closes what nobody knows, before anything else is opened. */
+static int inherit(struct session *session)
+{
+	const struct fi_heir heir = {
+		.task = find_task,
+		.source = session->source,
+		.birth = {
+			.stillborn = fi_engine_stillborn,
+			.wipes = fi_engine_wipes,
+			.alone = fi_engine_alone,
+		},
+		.found = on_found,
+		.arg = session,
+	};
+	int r = fi_takeover(&heir), unknown;
+
+	if (r < 0 || fi_ledger()->keeper.lives < 2)
+		return r;
+	if (session->heritage.lost)
+		return -ENOMEM;
+	unknown = fi_custody_sweep(session->config->image);
+	fi_log(FI_LOG_WARN, "engine %u goes on with %d address spaces", fi_ledger()->keeper.lives,
+	       r);
+	if (unknown > 0)
+		restore_failed(session, "a child may have been lost with an engine that died");
+	return unknown < 0 ? unknown : 0;
+}
+
+/* CRIU's connection, if an engine had it. */
+static int resume_criu(struct session *session)
+{
+	struct fi_session_record *record = session->record;
+	int fd = fi_kept(FI_KEPT_CRIU), r = 0;
+
+	if (fd < 0) {
+		record->criu.fd = -EBADF;
+		return 0;
+	}
+	if (record->phase == WAITING) {
+		r = fi_lazysock_welcome(fd, &record->criu, session->err);
+		if (r == 0)
+			connected(session);
+	}
+	fi_lazysock_resume(&record->criu);
+	return r;
+}
+
+/* What was inherited is served from here on. */
+static int serve_heritage(struct session *session)
+{
+	int r = 0;
+
+	if (session->record->phase == FAILED)
+		fi_engine_abandon(session->engine);
+	if (session->record->phase == RUNNING)
+		fi_engine_restored(session->engine);
+	for (size_t i = 0; r == 0 && i < session->heritage.nr; i++) {
+		struct fi_space *space = session->heritage.at[i];
+
+		fi_names_again(session->names, space);
+		r = fi_engine_add(session->engine, space);
+		if (r == 0)
+			fi_engine_look(session->engine, space);
+	}
+	free(session->heritage.at);
+	session->heritage = (struct heritage){ 0 };
+	if (r == 0 && session->record->phase == RESTORING)
+		on_criu(session);
+	return r;
+}
+
+/* --- beginning and end ------------------------------------------------------------------- */
+
+static int watch_all(struct session *session)
+{
+	const struct fi_session_config *config = session->config;
+	enum phase phase = session->record->phase;
+	int r = 0;
+
+	if (phase == WAITING)
+		r = watch(session, config->listener);
+	else if (phase == RESTORING)
+		r = watch(session, session->record->criu.fd);
+	if (r == 0)
+		r = watch(session, session->sigfd);
+	if (r == 0)
+		r = watch(session, fi_engine_fd(session->engine));
+	if (r == 0 && config->parent_pidfd >= 0)
+		r = watch(session, config->parent_pidfd);
+	return r < 0 ? fi_error_set(session->err, r, "epoll: %s", strerror(-r)) : 0;
+}
+
 static int begin(struct session *session)
 {
 	const struct fi_engine_watcher watcher = { on_born, on_ended, session };
 	int r;
 
+	r = fi_source_new(session->config->image, &session->source);
+	if (r == 0)
+		r = inherit(session);
+	if (r == 0)
+		r = fi_names_new(&session->names);
+	if (r < 0)
+		return fi_error_set(session->err, r, "cannot begin: %s", strerror(-r));
 	session->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (session->epfd < 0)
 		return fi_error_set(session->err, -errno, "epoll: %s", strerror(errno));
 	r = open_signals(session);
 	if (r == 0)
-		r = fi_source_new(session->config->image, &session->source);
+		r = fi_engine_new(&watcher, &session->engine, session->err);
 	if (r == 0)
-		r = fi_names_new(&session->names);
-	if (r < 0)
-		return fi_error_set(session->err, r, "cannot begin: %s", strerror(-r));
-	r = fi_engine_new(&watcher, &session->engine, session->err);
+		r = resume_criu(session);
+	if (r == 0)
+		r = watch_all(session);
 	if (r < 0)
 		return r;
-	if (watch(session, session->config->listener) < 0 || watch(session, session->sigfd) < 0 ||
-	    watch(session, fi_engine_fd(session->engine)) < 0 ||
-	    (session->config->parent_pidfd >= 0 &&
-	     watch(session, session->config->parent_pidfd) < 0))
-		return fi_error_set(session->err, -errno, "epoll: %s", strerror(errno));
 	open_procevents(session);
-	return 0;
+	return serve_heritage(session);
 }
 
 static int result(struct session *session)
@@ -326,9 +483,16 @@ static int result(struct session *session)
 	struct fi_report *report = session->report;
 
 	fi_engine_totals(session->engine, &report->totals);
-	report->total_ns = session->connected ? fi_now_ns() - session->connected : 0;
-	report->restore_ns = session->restored ? session->restored - session->connected : 0;
-	switch (session->phase) {
+	report->nr_tasks = session->record->nr_tasks;
+	report->nr_zombies = session->record->nr_zombies;
+	report->nr_lazy_pages = session->record->nr_lazy_pages;
+	report->nr_engines = fi_ledger()->keeper.lives;
+	report->total_ns =
+		session->record->connected ? fi_now_ns() - session->record->connected : 0;
+	report->restore_ns = session->record->restored
+				     ? session->record->restored - session->record->connected
+				     : 0;
+	switch (session->record->phase) {
 	case RUNNING:
 		report->result = report->totals.nr_failed ? "failed" : "complete";
 		return report->totals.nr_failed
@@ -351,7 +515,7 @@ static void end(struct session *session)
 	fi_procevents_close(session->procevents);
 	fi_names_free(session->names);
 	fi_source_free(session->source);
-	fi_lazysock_done(&session->criu);
+	fi_lazysock_done(&session->record->criu);
 	fi_close(&session->sigfd);
 	fi_close(&session->epfd);
 }
@@ -361,7 +525,7 @@ int fi_session_run(const struct fi_session_config *config, struct fi_report *rep
 {
 	struct session session = {
 		.config = config,
-		.criu = { .fd = -EBADF },
+		.record = &fi_ledger()->session,
 		.epfd = -EBADF,
 		.sigfd = -EBADF,
 		.report = report,
@@ -371,9 +535,16 @@ int fi_session_run(const struct fi_session_config *config, struct fi_report *rep
 
 	*report = (struct fi_report){ .result = "failed" };
 	r = begin(&session);
+	if (r < 0 && fi_ledger()->keeper.lives > 1) {
+		/* There may be spaces.  The next engine may have more luck. */
+		fi_log(FI_LOG_ERROR, "cannot take over: %s",
+		       err->text[0] ? err->text : strerror(-r));
+		_exit(1);
+	}
 	if (r == 0) {
 		loop(&session);
 		r = result(&session);
+		fi_keeper_ended(r < 0 ? 1 : 0);
 	}
 	end(&session);
 	return r;

@@ -25,12 +25,10 @@
 
 static struct fi_space *space_alloc(const struct fi_pagemap *pagemap, struct fi_source *source)
 {
-	static _Atomic unsigned last_id;
 	struct fi_space *space = calloc(1, sizeof(*space));
 
 	if (!space)
 		return NULL;
-	space->id = ++last_id;
 	space->uffd = -EBADF;
 	space->pidfd = -EBADF;
 	space->stream_next = UINT64_MAX; /* 0 is an address like any other */
@@ -40,6 +38,22 @@ static struct fi_space *space_alloc(const struct fi_pagemap *pagemap, struct fi_
 	(void)pthread_mutex_init(&space->owed_lock, NULL);
 	(void)pthread_mutex_init(&space->drain_lock, NULL);
 	return space;
+}
+
+/* A record that nobody sees yet. */
+static int take_slot(struct fi_space *space, uint32_t image)
+{
+	struct fi_slot *slot = fi_slot_take();
+
+	if (!slot)
+		return -ENOMEM;
+	slot->id = space->id = ++fi_ledger()->last_id;
+	slot->image = image;
+	slot->pidfd = -EBADF;
+	slot->pid = 0;
+	slot->vpid = 0;
+	space->slot = slot;
+	return 0;
 }
 
 static int layout_of(const struct fi_mm *mm, struct fi_layout *layout)
@@ -69,14 +83,19 @@ int fi_space_new(int uffd, const struct fi_task_image *task, struct fi_source *s
 	if (!space)
 		return -ENOMEM;
 	space->vpid = task->vpid;
-	r = layout_of(task->mm, &space->layout);
+	r = take_slot(space, task->vpid);
+	if (r == 0)
+		r = layout_of(task->mm, &space->layout);
 	if (r == 0)
 		r = fi_owed_init(&space->owed, task->pagemap->nr_lazy_pages);
+	if (r == 0) {
+		space->uffd = uffd;
+		r = fi_space_show(space);
+	}
 	if (r < 0) {
 		fi_space_put(space);
 		return r;
 	}
-	space->uffd = uffd;
 	*ret = space;
 	return 0;
 }
@@ -92,15 +111,129 @@ int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret)
 	fi_layout_share(&parent->layout, &child->layout);
 	fi_layout_share(&parent->displaced, &child->displaced);
 	child->landed = parent->landed;
-	(void)pthread_mutex_lock(&parent->owed_lock);
-	r = fi_owed_share(&parent->owed, &child->owed);
-	(void)pthread_mutex_unlock(&parent->owed_lock);
+	r = take_slot(child, parent->slot->image);
+	if (r == 0) {
+		child->slot->birth = parent->applied;
+		(void)pthread_mutex_lock(&parent->owed_lock);
+		r = fi_owed_share(&parent->owed, &child->owed);
+		(void)pthread_mutex_unlock(&parent->owed_lock);
+	}
 	if (r < 0) {
 		fi_space_put(child);
 		return r;
 	}
 	child->uffd = uffd;
 	*ret = child;
+	return 0;
+}
+
+/* The notes as a block of their own. */
+static int trailing_block(const struct fi_space *space, struct fi_trailing **ret)
+{
+	size_t size = space->nr_trailing * sizeof(space->trailing[0]);
+
+	*ret = NULL;
+	if (size == 0)
+		return 0;
+	*ret = fi_durable_alloc(size);
+	if (!*ret)
+		return -ENOMEM;
+	memcpy(*ret, space->trailing, size);
+	return 0;
+}
+
+int fi_space_show(struct fi_space *space)
+{
+	struct fi_slot *slot = space->slot;
+	struct fi_trailing *trailing;
+	int r = trailing_block(space, &trailing);
+	const struct fi_geometry geometry = {
+		.layout = fi_layout_ref(&space->layout),
+		.displaced = fi_layout_ref(&space->displaced),
+		.left = fi_layout_ref(&space->left),
+		.trailing = fi_durable_ref(trailing),
+		.nr_trailing = (uint32_t)space->nr_trailing,
+		.landed = space->landed,
+		.applied = space->applied,
+	};
+
+	if (r < 0)
+		return r;
+	fi_slot_show(slot, &geometry);
+	fi_durable_release(trailing); /* it is the slot's */
+	if (slot->state != FI_SLOT_TAKEN)
+		return 0;
+	slot->uffd = space->uffd;
+	slot->parent = space->parent;
+	slot->owed = fi_durable_ref(space->owed.chunks);
+	slot->nr_lazy = space->owed.size;
+	slot->state = FI_SLOT_LIVE;
+	return 0;
+}
+
+void fi_space_show_names(struct fi_space *space)
+{
+	(void)pthread_mutex_lock(&space->owed_lock);
+	if (space->slot) {
+		space->slot->vpid = space->vpid;
+		space->slot->pid = space->pid;
+		space->slot->pidfd = space->pidfd;
+	}
+	(void)pthread_mutex_unlock(&space->owed_lock);
+}
+
+void fi_space_show_failed(struct fi_space *space)
+{
+	if (space->state == FI_SPACE_FAILED && space->slot)
+		space->slot->state = FI_SLOT_FAILED;
+}
+
+static int adopt_trailing(struct fi_space *space, const struct fi_geometry *geometry)
+{
+	size_t size = geometry->nr_trailing * sizeof(space->trailing[0]);
+
+	if (size == 0)
+		return 0;
+	space->trailing = malloc(size);
+	if (!space->trailing)
+		return -ENOMEM;
+	memcpy(space->trailing, fi_durable_at(geometry->trailing), size);
+	space->nr_trailing = space->room_trailing = geometry->nr_trailing;
+	return 0;
+}
+
+int fi_space_adopt(struct fi_slot *slot, const struct fi_task_image *task, struct fi_source *source,
+		   struct fi_space **ret)
+{
+	const struct fi_geometry *geometry = &slot->geometry[slot->current];
+	const struct fi_layout layout = fi_layout_at(geometry->layout),
+			       displaced = fi_layout_at(geometry->displaced),
+			       left = fi_layout_at(geometry->left);
+	struct fi_space *space = space_alloc(task->pagemap, source);
+
+	if (!space)
+		return -ENOMEM;
+	if (adopt_trailing(space, geometry) < 0) {
+		free(space);
+		return -ENOMEM;
+	}
+	fi_slot_own(slot);
+	space->slot = slot;
+	space->uffd = slot->uffd;
+	space->id = slot->id;
+	space->parent = slot->parent;
+	space->vpid = slot->vpid;
+	space->pid = slot->pid;
+	space->pidfd = slot->pidfd;
+	space->applied = geometry->applied;
+	space->landed = geometry->landed;
+	fi_layout_share(&layout, &space->layout);
+	fi_layout_share(&displaced, &space->displaced);
+	fi_layout_share(&left, &space->left);
+	fi_owed_adopt(&space->owed, fi_durable_at(slot->owed), slot->nr_lazy);
+	if (slot->state == FI_SLOT_FAILED)
+		space->state = FI_SPACE_FAILED;
+	*ret = space;
 	return 0;
 }
 
@@ -121,7 +254,13 @@ void fi_space_put(struct fi_space *space)
 	fi_layout_clear(&space->layout);
 	fi_layout_clear(&space->displaced);
 	fi_layout_clear(&space->left);
-	fi_owed_free(&space->owed);
+	if (space->slot && space->slot->state == FI_SLOT_TAKEN) {
+		fi_slot_free(space->slot);
+		space->slot = NULL;
+	}
+	/* A record that is still there means that the descriptor is open: it goes on owing. */
+	if (!space->slot)
+		fi_owed_free(&space->owed);
 	(void)pthread_mutex_destroy(&space->owed_lock);
 	(void)pthread_mutex_destroy(&space->drain_lock);
 	free(space->trailing);
@@ -280,7 +419,10 @@ int fi_space_probe_at(struct fi_space *space, uint64_t addr)
 
 void fi_space_retire(struct fi_space *space)
 {
+	struct fi_slot *slot = space->slot;
+
 	(void)fi_gate_close(&space->gate); /* and it stays closed: no copier gets in any more */
+	slot->state = FI_SLOT_CLOSING;
 
 	/* Closing the last descriptor unregisters everything.  Should somebody else still hold a
 	 * copy of it, a fault would wait for ever, so the ranges are unregistered first; a range
@@ -299,6 +441,10 @@ void fi_space_retire(struct fi_space *space)
 	}
 	fi_uffd_close(space->uffd);
 	space->uffd = -EBADF;
+	(void)pthread_mutex_lock(&space->owed_lock);
+	space->slot = NULL;
+	(void)pthread_mutex_unlock(&space->owed_lock);
+	fi_slot_free(slot);
 }
 
 void fi_space_log(struct fi_space *space, enum fi_log_level level, const char *fmt, ...)

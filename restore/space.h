@@ -19,6 +19,9 @@
  *   - A page that is not owed has been given, or the task asked for zeros: a fault on it is
  *     answered with zeros.
  *   - owed only shrinks.
+ *
+ * What a new engine needs of a space is in its durable record (ledger.h).  owed is there at all
+ * times; the rest is shown, whole, after each event.
  */
 #ifndef FI_RESTORE_SPACE_H
 #define FI_RESTORE_SPACE_H
@@ -33,6 +36,7 @@
 #include "images/image.h"
 #include "restore/gate.h"
 #include "restore/layout.h"
+#include "restore/ledger.h"
 #include "restore/log.h"
 #include "restore/owed.h"
 #include "restore/source.h"
@@ -57,10 +61,18 @@ enum fi_space_state {
 	FI_SPACE_FAILED, /* cannot be served with certainty: its task must not run on */
 };
 
+/* An UNMAP that trails behind a REMAP; see events.c. */
+struct fi_trailing {
+	uint64_t start, end;
+};
+
 struct fi_space {
 	int uffd;
-	unsigned id;	 /* counts up from 1 */
-	unsigned parent; /* id of the space that forked it; 0 for a restored task */
+	struct fi_slot *slot; /* its durable record; NULL once it is retired; under owed_lock for
+				 who is not the reader */
+	uint64_t applied;     /* messages; durable when they are shown (ledger.h) */
+	unsigned id;	      /* counts up from 1 */
+	unsigned parent;      /* id of the space that forked it; 0 for a restored task */
 
 	/* Names for people, filled in when they are known (0: not known). */
 	_Atomic uint32_t vpid;
@@ -124,7 +136,20 @@ int fi_space_new(int uffd, const struct fi_task_image *task, struct fi_source *s
  * success only.  Returns 0 or -ENOMEM. */
 int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret);
 
-/* Users keep a space's memory; its descriptor goes with fi_space_retire. */
+/* Makes the space's geometry, as it is now, durable, and `applied` with it; for a child that has no
+ * record yet, the whole space, which owns its descriptor from here on.  Reader only, behind the
+ * closed gate.  Returns 0 or -ENOMEM. */
+int fi_space_show(struct fi_space *space);
+
+/* The same for its names, and for its state when that is FAILED. */
+void fi_space_show_names(struct fi_space *space);
+void fi_space_show_failed(struct fi_space *space);
+
+/* Recovery: the space of a record that is LIVE or FAILED.  Returns 0 or -ENOMEM. */
+int fi_space_adopt(struct fi_slot *slot, const struct fi_task_image *task, struct fi_source *source,
+		   struct fi_space **ret);
+
+/* Users keep a space's memory; its descriptor and its record go with fi_space_retire. */
 struct fi_space *fi_space_get(struct fi_space *space);
 void fi_space_put(struct fi_space *space);
 

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -103,6 +105,17 @@ int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)
 	struct uffdio_range range = { .start = start, .len = len };
 
 	return ioctl(fd, UFFDIO_UNREGISTER, &range) < 0 ? -errno : 0;
+}
+
+bool fi_uffd_is(int fd)
+{
+	static const char what[] = "anon_inode:[userfaultfd]";
+	char path[64], link[sizeof(what)];
+	ssize_t len;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, link, sizeof(link));
+	return len == sizeof(what) - 1 && memcmp(link, what, sizeof(what) - 1) == 0;
 }
 
 void fi_uffd_close(int fd)

@@ -12,6 +12,7 @@
 #define FI_RESTORE_UFFD_H
 
 #include <linux/userfaultfd.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,9 @@ int fi_uffd_probe(int fd, uint64_t addr);
  * Unlike a copy, it does not notice an event that waits to be read: only for spaces that owe
  * nothing. */
 int fi_uffd_unregister(int fd, uint64_t start, uint64_t len);
+
+/* Whether the number is that of an open userfaultfd. */
+bool fi_uffd_is(int fd);
 
 /* Closes the descriptor.  When it is the last one, every page still missing reads as zero from
  * here on: law 1 is the caller's. */

@@ -64,8 +64,8 @@ struct fi_engine {
 	pthread_cond_t stop;
 
 	/* Under lock: */
-	struct fi_space_list spaces;   /* live; the list is a user of each */
-	struct fi_engine_totals ended; /* sums over spaces that have ended */
+	struct fi_space_list spaces;	/* live; the list is a user of each */
+	struct fi_engine_totals *ended; /* durable: sums over spaces that have ended */
 };
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space);
@@ -94,8 +94,8 @@ void *fi_drain_thread(void *arg);
 /* A space has ended: its counters join the sums, the session is told. */
 void fi_engine_ended(struct fi_engine *engine, struct fi_space *space);
 
-/* A space could not be served; or a child that has none. */
+/* A space could not be served; a child was born. */
 void fi_engine_note_failed(struct fi_engine *engine);
-void fi_engine_note_orphan(struct fi_engine *engine);
+void fi_engine_note_forked(struct fi_engine *engine);
 
 #endif

@@ -20,6 +20,7 @@ tests_integration_programs_scenarios_SOURCES = \
 	tests/integration/programs/protects.c \
 	tests/integration/programs/scenario.h \
 	tests/integration/programs/shapes.c \
+	tests/integration/programs/survives.c \
 	tests/integration/programs/syscalls.c \
 	tests/integration/programs/threads.c \
 	tests/integration/programs/unmaps.c
@@ -52,6 +53,7 @@ integration_tests = \
 	tests/integration/test-shapes.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
+	tests/integration/test-troubles.sh \
 	tests/integration/test-unmaps.sh \
 	tests/integration/test-verify.sh
 

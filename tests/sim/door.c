@@ -162,6 +162,11 @@ int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)
 	return m_unregister(door.m, fd, start, len);
 }
 
+bool fi_uffd_is(int fd)
+{
+	return fd >= 0 && fd < M_FDS && door.m->fds[fd].ctx >= 0;
+}
+
 void fi_uffd_close(int fd)
 {
 	door.yield("before close");

@@ -653,6 +653,7 @@ static void end(void)
 {
 	for (int i = 0; i < sim.nr_spaces; i++)
 		fi_space_put(sim.seats[i].space);
+	fi_durable_reset();
 	fi_source_free(sim.source);
 }
 

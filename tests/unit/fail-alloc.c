@@ -13,9 +13,11 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t nr, size_t size);
 void *__real_realloc(void *ptr, size_t size);
+void *__real_fi_durable_alloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t nr, size_t size);
 void *__wrap_realloc(void *ptr, size_t size);
+void *__wrap_fi_durable_alloc(size_t size);
 
 _Thread_local long fail_alloc_in = -1;
 
@@ -40,4 +42,9 @@ void *__wrap_calloc(size_t nr, size_t size)
 void *__wrap_realloc(void *ptr, size_t size)
 {
 	return fails() ? NULL : __real_realloc(ptr, size);
+}
+
+void *__wrap_fi_durable_alloc(size_t size)
+{
+	return fails() ? NULL : __real_fi_durable_alloc(size);
 }

@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * For programs linked with $(fail_alloc), which send their malloc, calloc and realloc here.
+ * For programs linked with $(fail_alloc), which send their malloc, calloc, realloc and
+ * fi_durable_alloc here.
  */
 #ifndef FI_TESTS_FAIL_ALLOC_H
 #define FI_TESTS_FAIL_ALLOC_H

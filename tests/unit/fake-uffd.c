@@ -14,6 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "restore/durable.h"
+
 /* reallocarray is not among the calls that fail-alloc.h lets fail. */
 #define MAX_FD 4096
 #define MAX_Q  64
@@ -88,6 +90,21 @@ void fake_reset(void)
 	nr_calls = room_calls = 0;
 	fake_watch = NULL;
 	fake_probe = NULL;
+	fi_durable_reset(); /* no space is in use any more */
+}
+
+void fake_forked(void)
+{
+	for (int fd = 0; fd < MAX_FD; fd++) {
+		int own;
+
+		if (!fakes[fd])
+			continue;
+		own = eventfd(fakes[fd]->nr > 0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (own < 0 || dup2(own, fd) < 0)
+			oops("no descriptor");
+		(void)close(own);
+	}
 }
 
 /* Under the lock. */
@@ -348,6 +365,16 @@ int fi_uffd_probe(int fd, uint64_t addr)
 int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)
 {
 	return called((struct fake_call){ FAKE_UNREGISTER, fd, start, len, 0, 0, 0 }, NULL);
+}
+
+bool fi_uffd_is(int fd)
+{
+	bool is;
+
+	(void)pthread_mutex_lock(&lock);
+	is = fd >= 0 && fd < MAX_FD && fakes[fd];
+	(void)pthread_mutex_unlock(&lock);
+	return is;
 }
 
 void fi_uffd_close(int fd)

@@ -37,7 +37,10 @@ struct fake_call {
 
 int fake_uffd_new(void);
 
-/* Closes every fake and forgets all that was scripted and logged. */
+/* In a child process: its fakes are its own from here on. */
+void fake_forked(void);
+
+/* Closes every fake and forgets all that was scripted and logged; no space may be in use. */
 void fake_reset(void);
 
 void fake_push(int fd, struct uffd_msg msg);

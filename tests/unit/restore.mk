@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 restore_tests = \
+	tests/unit/test-custody \
 	tests/unit/test-demand \
 	tests/unit/test-drain \
 	tests/unit/test-engine \
 	tests/unit/test-events \
 	tests/unit/test-faulter \
 	tests/unit/test-gate \
+	tests/unit/test-keeper \
 	tests/unit/test-layout \
 	tests/unit/test-lazysock \
 	tests/unit/test-names \
@@ -16,6 +18,7 @@ restore_tests = \
 	tests/unit/test-serve-options \
 	tests/unit/test-smaps \
 	tests/unit/test-source \
+	tests/unit/test-takeover \
 	tests/unit/test-uffd
 check_PROGRAMS += $(restore_tests)
 TESTS += $(restore_tests)
@@ -35,10 +38,14 @@ tests_unit_libfake_a_SOURCES = \
 # libtool forgets an archive that is named twice: a test that needs the door calls fake_reset.
 restore_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 restore_test_libs = tests/unit/libfake.a librestore.a $(RESTORE_BASE_LIBS) $(CMOCKA_LIBS)
-fail_alloc = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+fail_alloc = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc \
+	-Wl,--wrap=fi_durable_alloc
 
 tests_unit_test_gate_CFLAGS = $(restore_test_cflags)
 tests_unit_test_gate_LDADD = $(restore_test_libs)
+
+tests_unit_test_keeper_CFLAGS = $(restore_test_cflags)
+tests_unit_test_keeper_LDADD = $(restore_test_libs)
 
 tests_unit_test_layout_CFLAGS = $(restore_test_cflags)
 tests_unit_test_layout_LDFLAGS = $(AM_LDFLAGS) $(fail_alloc)
@@ -84,6 +91,13 @@ tests_unit_test_smaps_LDADD = $(restore_test_libs)
 tests_unit_test_source_CFLAGS = $(restore_test_cflags)
 tests_unit_test_source_LDADD = $(restore_test_libs)
 
-# The one with the real door, which is found first because it calls it itself.
+tests_unit_test_takeover_CFLAGS = $(restore_test_cflags)
+tests_unit_test_takeover_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fi_uffd_read
+tests_unit_test_takeover_LDADD = $(restore_test_libs)
+
+# Those with the real door, which is found first because they call it themselves.
+tests_unit_test_custody_CFLAGS = $(restore_test_cflags)
+tests_unit_test_custody_LDADD = libuffd.a $(restore_test_libs)
+
 tests_unit_test_uffd_CFLAGS = $(restore_test_cflags)
 tests_unit_test_uffd_LDADD = libuffd.a $(restore_test_libs)

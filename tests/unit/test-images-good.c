@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "images/frozen.h"
 #include "tests/unit/image-builder.h"
 
 static uint64_t stamp_at(const struct fi_image *image, const struct fi_run *run, uint64_t addr)
@@ -38,15 +41,11 @@ static void assert_run(const struct fi_run *run, uint64_t addr, uint32_t nr_page
 	assert_int_equal(run->lazy, lazy);
 }
 
-static void sample_is_read_right(void **state)
+static void assert_sample(const struct fi_image *image)
 {
 	const struct fi_task_image *task;
-	fi_auto_image struct fi_image *image = NULL;
 	const struct fi_pagemap *pm;
-	struct builder b, parent;
 
-	builder_sample(&b, &parent);
-	image = builder_open(&b);
 	assert_image_holds(image);
 
 	assert_int_equal(fi_image_inventory(image)->version, 2);
@@ -96,9 +95,59 @@ static void sample_is_read_right(void **state)
 	assert_string_equal(fi_image_pages_file(image, pm->runs[0].file)->name, "pages-1.img");
 	assert_string_equal(fi_image_pages_file(image, pm->runs[1].file)->name,
 			    "parent/pages-1.img");
+}
 
+static void sample_is_read_right(void **state)
+{
+	fi_auto_image struct fi_image *image = NULL;
+	struct builder b, parent;
+
+	builder_sample(&b, &parent);
+	image = builder_open(&b);
+	assert_sample(image);
 	builder_done(&parent);
 	builder_done(&b);
+}
+
+/* An image that was frozen is there for others when the one that was read is gone. */
+static void frozen_and_thawed(void **state)
+{
+	size_t before = nr_open_fds();
+	struct fi_image *image, *thawed = NULL;
+	struct builder b, parent;
+	struct fi_error err;
+	int frozen;
+
+	builder_sample(&b, &parent);
+	image = builder_open(&b);
+	frozen = fi_image_freeze(image, &err);
+	assert_true(frozen >= 0);
+	fi_image_free(image);
+	builder_done(&parent);
+	builder_done(&b);
+
+	assert_int_equal(fi_image_thaw(frozen, &thawed, &err), 0);
+	assert_sample(thawed);
+	for (size_t i = 0; i < fi_image_nr_pages_files(thawed); i++)
+		assert_true(fi_image_holds_fd(thawed, fi_image_pages_file(thawed, i)->fd));
+	assert_false(fi_image_holds_fd(thawed, frozen));
+	assert_int_equal(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, frozen, 0) == MAP_FAILED, true);
+	fi_image_free(thawed);
+	(void)close(frozen);
+	assert_int_equal(nr_open_fds(), before);
+}
+
+static void what_was_not_frozen_is_refused(void **state)
+{
+	struct fi_image *thawed = NULL;
+	struct fi_error err;
+	int fd = memfd_create("short", MFD_CLOEXEC);
+
+	assert_int_equal(fi_image_thaw(fd, &thawed, &err), -EBADMSG);
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(fi_image_thaw(fd, &thawed, &err), -EBADMSG);
+	assert_null(thawed);
+	(void)close(fd);
 }
 
 static void deleting_an_open_image_does_not_matter(void **state)
@@ -474,6 +523,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sample_is_read_right),
+		cmocka_unit_test(frozen_and_thawed),
+		cmocka_unit_test(what_was_not_frozen_is_refused),
 		cmocka_unit_test(deleting_an_open_image_does_not_matter),
 		cmocka_unit_test(descriptors_are_given_back),
 		cmocka_unit_test(first_generation),

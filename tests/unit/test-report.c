@@ -38,6 +38,7 @@ static int enter(void **state)
 	report.total_ns = UINT64_C(5000000000);
 	report.totals.nr_forked = n++;
 	report.totals.nr_failed = n++;
+	report.nr_engines = n++;
 	report.totals.count.faults = n++;
 	report.totals.count.forks = n++;
 	report.totals.count.remaps = n++;
@@ -108,6 +109,7 @@ static void says_everything(void **state)
 	assert_number(json, "zombies", report.nr_zombies);
 	assert_number(json, "forks", report.totals.nr_forked);
 	assert_number(json, "failed", report.totals.nr_failed);
+	assert_number(json, "engines", report.nr_engines);
 	assert_number(json, "faults", report.totals.count.faults);
 	assert_number(json, "restore_us", 1234);
 	assert_number(json, "total_us", 5000000);

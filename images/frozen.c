@@ -1,0 +1,255 @@
+/* images/frozen.c - see frozen.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Layout: a header, then arrays, each at a multiple of 8 bytes.  Tables are named by the index of
+ * their first element.
+ */
+#include "config.h"
+
+#include "images/frozen.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "images/parts.h"
+
+#define MAGIC UINT64_C(0x66726f7a656e3031)
+
+struct head {
+	uint64_t magic, size;
+	uint64_t tasks, files, vmas, runs; /* byte offsets */
+	uint64_t nr_tasks, nr_files;
+	struct fi_inventory inventory;
+};
+
+struct frozen_task {
+	struct fi_task_image task; /* its pointers mean nothing */
+	uint64_t first_vma, nr_vmas, first_run, nr_runs, nr_pages, nr_lazy_pages;
+};
+
+struct frozen_file {
+	uint64_t size;
+	int32_t fd;
+	char name[FI_FILE_NAME_MAX];
+};
+
+static uint64_t room(struct head *head, uint64_t nr, uint64_t size)
+{
+	uint64_t at = head->size;
+
+	head->size += (nr * size + 7) & ~UINT64_C(7);
+	return at;
+}
+
+static struct head measure(const struct fi_image *image)
+{
+	struct head head = {
+		.magic = MAGIC,
+		.size = (sizeof(head) + 7) & ~UINT64_C(7),
+		.nr_tasks = fi_image_nr_tasks(image),
+		.nr_files = fi_image_nr_pages_files(image),
+		.inventory = *fi_image_inventory(image),
+	};
+	uint64_t nr_vmas = 0, nr_runs = 0;
+
+	for (size_t i = 0; i < head.nr_tasks; i++) {
+		const struct fi_task_image *task = fi_image_task(image, i);
+
+		if (task->zombie)
+			continue;
+		nr_vmas += task->mm->nr_vmas;
+		nr_runs += task->pagemap->nr_runs;
+	}
+	head.tasks = room(&head, head.nr_tasks, sizeof(struct frozen_task));
+	head.files = room(&head, head.nr_files, sizeof(struct frozen_file));
+	head.vmas = room(&head, nr_vmas, sizeof(struct fi_vma));
+	head.runs = room(&head, nr_runs, sizeof(struct fi_run));
+	return head;
+}
+
+static void write_tasks(const struct fi_image *image, const struct head *head, uint8_t *base)
+{
+	struct frozen_task *to = (void *)(base + head->tasks);
+	struct fi_vma *vmas = (void *)(base + head->vmas);
+	struct fi_run *runs = (void *)(base + head->runs);
+	uint64_t nr_vmas = 0, nr_runs = 0;
+
+	for (size_t i = 0; i < head->nr_tasks; i++) {
+		const struct fi_task_image *task = fi_image_task(image, i);
+
+		to[i] = (struct frozen_task){ .task = *task };
+		if (task->zombie)
+			continue;
+		to[i].first_vma = nr_vmas;
+		to[i].nr_vmas = task->mm->nr_vmas;
+		to[i].first_run = nr_runs;
+		to[i].nr_runs = task->pagemap->nr_runs;
+		to[i].nr_pages = task->pagemap->nr_pages;
+		to[i].nr_lazy_pages = task->pagemap->nr_lazy_pages;
+		if (to[i].nr_vmas)
+			memcpy(&vmas[nr_vmas], task->mm->vmas, to[i].nr_vmas * sizeof(vmas[0]));
+		if (to[i].nr_runs)
+			memcpy(&runs[nr_runs], task->pagemap->runs,
+			       to[i].nr_runs * sizeof(runs[0]));
+		nr_vmas += to[i].nr_vmas;
+		nr_runs += to[i].nr_runs;
+	}
+}
+
+static void write_files(struct fi_image *image, const struct head *head, uint8_t *base)
+{
+	struct frozen_file *to = (void *)(base + head->files);
+
+	for (size_t i = 0; i < head->nr_files; i++) {
+		const struct fi_pages_file *file = fi_image_pages_file(image, i);
+
+		to[i].size = file->size;
+		to[i].fd = fi_take_fd(&image->pages.files[i].fd);
+		(void)snprintf(to[i].name, sizeof(to[i].name), "%s", file->name);
+	}
+}
+
+int fi_image_freeze(struct fi_image *image, struct fi_error *err)
+{
+	struct head head = measure(image);
+	fi_auto_close int fd = memfd_create("faultin-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint8_t *base;
+
+	if (fd < 0 || ftruncate(fd, (off_t)head.size) < 0)
+		return fi_error_set(err, -errno, "no memory for an image's tables: %s",
+				    strerror(errno));
+	base = mmap(NULL, head.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return fi_error_set(err, -errno, "no memory for an image's tables: %s",
+				    strerror(errno));
+	memcpy(base, &head, sizeof(head));
+	write_tasks(image, &head, base);
+	write_files(image, &head, base);
+	(void)munmap(base, head.size);
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	return fi_take_fd(&fd);
+}
+
+static int not_frozen(struct fi_error *err)
+{
+	return fi_error_set(err, -EBADMSG, "not an image that was frozen by this version");
+}
+
+/* Maps a frozen image.  Returns NULL when it is none. */
+static const struct head *map_frozen(int fd, struct fi_error *err, int *r)
+{
+	const struct head *head;
+	struct stat st;
+
+	*r = 0;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < sizeof(*head)) {
+		*r = not_frozen(err);
+		return NULL;
+	}
+	head = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (head == MAP_FAILED) {
+		*r = fi_error_set(err, -errno, "cannot map an image's tables: %s", strerror(errno));
+		return NULL;
+	}
+	if (head->magic == MAGIC && head->size == (uint64_t)st.st_size)
+		return head;
+	(void)munmap((void *)(uintptr_t)head, (size_t)st.st_size);
+	*r = not_frozen(err);
+	return NULL;
+}
+
+static int thaw_tasks(struct fi_image *image, const struct head *head)
+{
+	const uint8_t *base = (const uint8_t *)head;
+	const struct frozen_task *from = (const void *)(base + head->tasks);
+	const struct fi_vma *vmas = (const void *)(base + head->vmas);
+	const struct fi_run *runs = (const void *)(base + head->runs);
+
+	image->nr_tasks = head->nr_tasks;
+	image->tasks = calloc(head->nr_tasks, sizeof(*image->tasks));
+	image->memory = calloc(head->nr_tasks, sizeof(*image->memory));
+	image->by_vpid = calloc(head->nr_tasks, sizeof(*image->by_vpid));
+	if (!image->tasks || !image->memory || !image->by_vpid)
+		return -ENOMEM;
+	for (size_t i = 0; i < head->nr_tasks; i++) {
+		struct fi_task_image *task = &image->tasks[i];
+		struct fi_image_memory *memory = &image->memory[i];
+
+		*task = from[i].task;
+		if (task->zombie)
+			continue;
+		memory->mm.vmas = &vmas[from[i].first_vma];
+		memory->mm.nr_vmas = from[i].nr_vmas;
+		memory->pagemap.runs = &runs[from[i].first_run];
+		memory->pagemap.nr_runs = from[i].nr_runs;
+		memory->pagemap.nr_pages = from[i].nr_pages;
+		memory->pagemap.nr_lazy_pages = from[i].nr_lazy_pages;
+		task->mm = &memory->mm;
+		task->pagemap = &memory->pagemap;
+	}
+	return fi_pstree_index(image->tasks, image->nr_tasks, image->by_vpid, NULL);
+}
+
+static int thaw_files(struct fi_image *image, const struct head *head)
+{
+	const struct frozen_file *from = (const void *)((const uint8_t *)head + head->files);
+	struct fi_pages_table *table = &image->pages;
+
+	table->files = calloc(head->nr_files ? head->nr_files : 1, sizeof(table->files[0]));
+	if (!table->files)
+		return -ENOMEM;
+	for (; table->nr < head->nr_files; table->nr++) {
+		struct fi_pages_file *file = &table->files[table->nr];
+		void *map = mmap(NULL, from[table->nr].size, PROT_READ, MAP_SHARED,
+				 from[table->nr].fd, 0);
+
+		if (map == MAP_FAILED)
+			return -errno;
+		*file = (struct fi_pages_file){
+			.name = strdup(from[table->nr].name),
+			.map = map,
+			.size = from[table->nr].size,
+			.fd = from[table->nr].fd,
+		};
+	}
+	return 0;
+}
+
+int fi_image_thaw(int frozen, struct fi_image **ret, struct fi_error *err)
+{
+	fi_auto_image struct fi_image *image = NULL;
+	const struct head *head;
+	int r;
+
+	head = map_frozen(frozen, err, &r);
+	if (!head)
+		return r;
+	image = calloc(1, sizeof(*image));
+	if (!image) {
+		(void)munmap((void *)(uintptr_t)head, head->size);
+		return fi_error_set(err, -ENOMEM, "no memory for an image");
+	}
+	image->frozen = (void *)(uintptr_t)head;
+	image->frozen_size = head->size;
+	image->inventory = head->inventory;
+	r = thaw_tasks(image, head);
+	if (r == 0)
+		r = thaw_files(image, head);
+	if (r < 0)
+		return fi_error_set(err, r, "cannot map an image's pages: %s", strerror(-r));
+	*ret = FI_TAKE(image);
+	return 0;
+}
+
+bool fi_image_holds_fd(const struct fi_image *image, int fd)
+{
+	for (size_t i = 0; i < image->pages.nr; i++)
+		if (image->pages.files[i].fd == fd)
+			return true;
+	return false;
+}

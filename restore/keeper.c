@@ -1,0 +1,405 @@
+/* restore/keeper.c - see keeper.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Processes know each other by pidfds, whose numbers are in the ledger.  The kernel stores the number
+ * of a new one there itself, before the new process runs, so that no death comes between.  A pidfd
+ * becomes readable when every thread of its process is gone: no reader of a userfaultfd is left by
+ * then.
+ */
+#include "config.h"
+
+#include "restore/keeper.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "restore/lazysock.h"
+#include "restore/ledger.h"
+#include "restore/log.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+enum role { FIRST, SECOND, ENGINE };
+
+struct keeper {
+	struct fi_ledger *ledger;
+	int (*engine)(void *arg);
+	void *arg;
+	unsigned self; /* FIRST or SECOND */
+	int sigfd;
+	int oom_score_adj; /* what was found, for engines */
+	bool guarded;	   /* from the OOM killer */
+};
+
+/* --- processes ---------------------------------------------------------------------------- */
+
+static bool alive(int pidfd)
+{
+	return pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0;
+}
+
+static void send_signal(int pidfd, int sig)
+{
+	if (pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+}
+
+/* Waits for a process.  Returns its wait status; -1 when it is no child of ours. */
+static int reap(int pidfd)
+{
+	siginfo_t info = { 0 };
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+
+	while (alive(pidfd) && poll(&pfd, 1, -1) < 0 && errno == EINTR)
+		;
+	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+		return -1;
+	return info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+}
+
+/* A process in @role that is like a forked child, but shares our descriptors.  Returns 0 in it, and
+ * here 1 or a negative errno. */
+static int start(struct keeper *k, enum role role)
+{
+	int32_t *pidfd = &k->ledger->keeper.pidfd[role];
+	int old = *pidfd;
+	int *tid = NULL;
+	struct clone_args args = {
+		.flags = CLONE_FILES | CLONE_PIDFD,
+		.pidfd = (uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long r;
+
+	*pidfd = -EBADF;
+	fi_close(&old);
+	/* The C library keeps the thread's number where it has asked the kernel to clear it. */
+	if (prctl(PR_GET_TID_ADDRESS, &tid) == 0 && tid) {
+		args.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+		args.child_tid = (uintptr_t)tid;
+	}
+	r = syscall(SYS_clone3, &args, sizeof(args));
+	return r < 0 ? -errno : r > 0;
+}
+
+static void set_name(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name);
+}
+
+/* --- protection --------------------------------------------------------------------------- */
+
+static bool write_oom(int value)
+{
+	fi_auto_close int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", value);
+
+	return fd >= 0 && write(fd, text, (size_t)len) == len;
+}
+
+static void guard(struct keeper *k)
+{
+	fi_auto_close int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return;
+	k->oom_score_adj = (int)strtol(text, NULL, 10);
+	k->guarded = write_oom(-1000); /* CAP_SYS_RESOURCE */
+}
+
+/* --- the engine --------------------------------------------------------------------------- */
+
+/* In its process. */
+static int be_engine(struct keeper *k)
+{
+	int code;
+
+	set_name("faultin-engine");
+	/* A terminal's signals reach us through the keeper, and once. */
+	(void)setpgid(0, 0);
+	(void)signal(SIGTTOU, SIG_IGN);
+	if (k->guarded)
+		(void)write_oom(k->oom_score_adj);
+	/* The kernel writes messages there even for a thread that is being killed, but brings no page
+	 * back for it. */
+	(void)mlock2(k->ledger, sizeof(*k->ledger), MLOCK_ONFAULT);
+	code = k->engine(k->arg);
+	fi_keeper_ended(code);
+	return code;
+}
+
+static void note_death(struct fi_keeper_record *record)
+{
+	memmove(&record->deaths[1], &record->deaths[0],
+		sizeof(record->deaths) - sizeof(record->deaths[0]));
+	record->deaths[0] = fi_now_ns();
+}
+
+static unsigned recent_deaths(const struct fi_keeper_record *record)
+{
+	uint64_t now = fi_now_ns();
+	unsigned nr = 0;
+
+	for (size_t i = 0; i < FI_ARRAY_SIZE(record->deaths); i++)
+		nr += record->deaths[i] && now - record->deaths[i] < FI_KEEPER_WINDOW_NS;
+	return nr;
+}
+
+/* The first is replaced at once. */
+static void back_off(unsigned deaths)
+{
+	struct timespec ts = { .tv_nsec = 1000000L << 3 * (deaths > 3 ? 3 : deaths) };
+
+	if (deaths > 1)
+		(void)nanosleep(&ts, NULL);
+}
+
+/* --- the end of a session that cannot be continued ----------------------------------------- */
+
+static bool has_space(const struct fi_slot *slot)
+{
+	return slot->state == FI_SLOT_LIVE || slot->state == FI_SLOT_FAILED;
+}
+
+/* Whether every task is known; those that are, are killed. */
+static bool kill_tasks(const struct fi_ledger *ledger)
+{
+	bool all = ledger->nr_orphans == 0 && fi_lazysock_holds(&ledger->session.criu) < 0;
+
+	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
+		const struct fi_slot *slot = &ledger->slots[i];
+
+		if (!has_space(slot))
+			continue;
+		all = all && slot->pidfd >= 0;
+		send_signal(slot->pidfd, SIGKILL);
+		for (int m = 0; slot->inbox.reading && m < FI_INBOX_ROOM; m++)
+			if (slot->inbox.msgs[m].event == UFFD_EVENT_FORK)
+				all = false;
+	}
+	return all;
+}
+
+static void wait_for_tasks(const struct fi_ledger *ledger)
+{
+	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
+		struct pollfd pfd = { .fd = ledger->slots[i].pidfd, .events = POLLIN };
+
+		while (has_space(&ledger->slots[i]) && poll(&pfd, 1, -1) < 0 && errno == EINTR)
+			;
+	}
+}
+
+static int give_up(struct keeper *k, const char *why)
+{
+	fi_log(FI_LOG_ERROR, "%s: the session cannot be continued, its tasks are killed", why);
+	if (!kill_tasks(k->ledger)) {
+		fi_log(FI_LOG_ERROR,
+		       "not every task is known: nothing is closed, those left wait for ever at "
+		       "their next fault; kill them, then process %d",
+		       (int)getpid());
+		for (;;)
+			(void)pause();
+	}
+	wait_for_tasks(k->ledger);
+	fi_lazysock_unlink();
+	fi_keeper_ended(1);
+	return 1;
+}
+
+/* --- the keepers --------------------------------------------------------------------------- */
+
+enum next { GO_ON, CHILD, STOP };
+
+/* An engine is there, or one is started.  @code is set with CHILD (we are it) and STOP. */
+static enum next look_after_engine(struct keeper *k, int *code)
+{
+	struct fi_keeper_record *record = &k->ledger->keeper;
+	int pidfd = record->pidfd[ENGINE], status, r;
+	unsigned deaths;
+
+	if (alive(pidfd)) {
+		struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+
+		if (poll(&pfd, 1, 0) <= 0)
+			return GO_ON;
+	}
+	status = pidfd >= 0 ? reap(pidfd) : -1;
+	if (record->ended) {
+		*code = record->code;
+		/* What only a sanitizer knows at the very end counts, too. */
+		if (*code == 0 && status > 0)
+			*code = status >> 8;
+		return STOP;
+	}
+	if (record->lives) {
+		note_death(record);
+		deaths = recent_deaths(record);
+		if (status > 0 && status < 0x7f)
+			fi_log(FI_LOG_ERROR, "engine %u has died of signal %d", record->lives,
+			       status);
+		else
+			fi_log(FI_LOG_ERROR, "engine %u has died", record->lives);
+		if (!k->ledger->session.ready) {
+			*code = 1; /* nobody depends on it yet */
+			return STOP;
+		}
+		if (deaths >= FI_KEEPER_DEATHS) {
+			*code = give_up(k, "engines die again and again");
+			return STOP;
+		}
+		back_off(deaths);
+	}
+	record->lives++;
+	r = start(k, ENGINE);
+	if (r == 0) {
+		*code = be_engine(k);
+		return CHILD;
+	}
+	if (r < 0) {
+		fi_log(FI_LOG_ERROR, "cannot start an engine: %s", strerror(-r));
+		if (!k->ledger->session.ready) {
+			*code = 1;
+			return STOP;
+		}
+	}
+	return GO_ON;
+}
+
+static int be_second(struct keeper *k);
+
+static enum next look_after_second(struct keeper *k, int *code)
+{
+	struct fi_keeper_record *record = &k->ledger->keeper;
+	unsigned other = !k->self;
+	struct pollfd pfd = { .fd = record->pidfd[other], .events = POLLIN };
+	int r;
+
+	if (alive(record->pidfd[other]) && poll(&pfd, 1, 0) <= 0)
+		return GO_ON;
+	if (record->pidfd[other] >= 0)
+		(void)reap(record->pidfd[other]);
+	r = start(k, other);
+	if (r == 0) {
+		k->self = other;
+		*code = be_second(k);
+		return CHILD;
+	}
+	if (r < 0)
+		fi_log(FI_LOG_WARN, "cannot start a second keeper: %s", strerror(-r));
+	return GO_ON;
+}
+
+static void hand_on_signals(struct keeper *k)
+{
+	struct signalfd_siginfo info;
+
+	while (read(k->sigfd, &info, sizeof(info)) == sizeof(info))
+		send_signal(k->ledger->keeper.pidfd[ENGINE], (int)info.ssi_signo);
+}
+
+static int be_primary(struct keeper *k)
+{
+	struct fi_keeper_record *record = &k->ledger->keeper;
+	int code = 1;
+
+	record->primary = k->self;
+	for (;;) {
+		enum next next = look_after_second(k, &code);
+
+		if (next == GO_ON)
+			next = look_after_engine(k, &code);
+		if (next == CHILD)
+			return code;
+		if (next == STOP)
+			break;
+
+		struct pollfd pfds[] = {
+			{ .fd = record->pidfd[ENGINE], .events = POLLIN },
+			{ .fd = record->pidfd[!k->self], .events = POLLIN },
+			{ .fd = k->sigfd, .events = POLLIN },
+		};
+
+		/* With a time limit when a process could not be started. */
+		(void)poll(pfds, FI_ARRAY_SIZE(pfds), pfds[0].fd < 0 || pfds[1].fd < 0 ? 1000 : -1);
+		if (pfds[2].revents)
+			hand_on_signals(k);
+	}
+	if (record->pidfd[!k->self] >= 0) {
+		send_signal(record->pidfd[!k->self], SIGKILL);
+		(void)reap(record->pidfd[!k->self]);
+	}
+	return code;
+}
+
+static int be_second(struct keeper *k)
+{
+	struct fi_keeper_record *record = &k->ledger->keeper;
+	struct pollfd pfd = { .fd = record->pidfd[!k->self], .events = POLLIN };
+
+	set_name("faultin-keeper");
+	(void)setsid(); /* who kills a group or a session does not get all of us */
+	while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
+		;
+	if (!k->ledger->session.ready && !record->ended) {
+		send_signal(record->pidfd[ENGINE], SIGKILL);
+		return 1;
+	}
+	fi_log(FI_LOG_WARN, "the first keeper has died, process %d takes its place", (int)getpid());
+	return be_primary(k);
+}
+
+int fi_keeper_run(int (*engine)(void *arg), void *arg, struct fi_error *err)
+{
+	struct keeper k = { .ledger = fi_ledger(), .engine = engine, .arg = arg, .self = FIRST };
+	struct fi_keeper_record *record = &k.ledger->keeper;
+	sigset_t set;
+
+	for (size_t i = 0; i < FI_ARRAY_SIZE(record->pidfd); i++)
+		record->pidfd[i] = -EBADF;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	k.sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	record->pidfd[FIRST] = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (k.sigfd < 0 || record->pidfd[FIRST] < 0)
+		return fi_error_set(err, -errno, "cannot keep a session: %s", strerror(errno));
+	fi_keep(FI_KEPT_SIGNALS, k.sigfd);
+	set_name("faultin-keeper");
+	guard(&k);
+	return be_primary(&k);
+}
+
+void fi_keeper_ready(void)
+{
+	fi_ledger()->session.ready = 1;
+}
+
+void fi_keeper_ended(int code)
+{
+	struct fi_keeper_record *record = &fi_ledger()->keeper;
+
+	if (record->ended)
+		return;
+	record->code = code;
+	record->ended = 1;
+}

@@ -1,0 +1,173 @@
+/* restore/ledger.h - what a session's engine must not forget when it dies.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The root of the durable memory (restore/durable.h).  Every field may be found as it was before or
+ * after any store, so each change is made complete where nobody looks and then shown by one store
+ * with release order.
+ *
+ * A slot is the record of one space:
+ *   FREE, TAKEN      no space.  TAKEN is being filled; after a death it is as good as FREE
+ *   LIVE, FAILED     owns its descriptor
+ *   CLOSING          owes nothing, or its address space is gone: the descriptor is being closed.  If
+ *                    another record names the same number, it has been closed and is the other's
+ * Its geometry is kept twice; `current` says which one counts.
+ *
+ * The inbox of a slot is where the kernel writes the messages of its userfaultfd.  A read(2) that
+ * has taken a message off the queue finishes writing it even if its thread is being killed, so what
+ * was read and not applied is there.  Message i has the serial number first + i; it counts as
+ * applied when that is below the geometry's `applied`.  Faults and REMOVE may be met twice: the
+ * first are woken, the second clears bits that are clear.
+ */
+#ifndef FI_RESTORE_LEDGER_H
+#define FI_RESTORE_LEDGER_H
+
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "restore/durable.h"
+#include "restore/lazysock.h"
+
+#define FI_INBOX_ROOM  32
+#define FI_LEDGER_ROOM 65536
+
+/* Descriptors of a session beside those of its spaces and pages files.  One that nobody keeps is
+ * closed when a new engine begins. */
+enum fi_kept {
+	FI_KEPT_IMAGES, /* the directory */
+	FI_KEPT_FROZEN, /* images/frozen.h */
+	FI_KEPT_LOG,
+	FI_KEPT_STATUS,
+	FI_KEPT_PARENT,
+	FI_KEPT_LISTENER,
+	FI_KEPT_CRIU, /* its connection */
+	FI_KEPT_SAY,
+	FI_KEPT_HEAR,	 /* pipes between a daemon and who has started it */
+	FI_KEPT_MEMORY,	 /* the durable memory */
+	FI_KEPT_SIGNALS, /* the keepers' */
+	FI_KEPT_NR,
+};
+
+#define FI_MAX_ORPHANS 256
+
+/* What session.c knows.  The phase is its own. */
+struct fi_session_record {
+	_Atomic uint32_t phase;
+	_Atomic uint32_t ready;	      /* the engine has said that it listens */
+	uint64_t connected, restored; /* ns, monotonic; 0: not yet */
+	uint64_t nr_tasks, nr_zombies, nr_lazy_pages;
+	uint64_t ended[32]; /* engine.c's: sums over spaces that have ended */
+	struct fi_lazysock criu;
+	uint64_t socket_dev, socket_ino; /* lazysock.c's: the file that was bound */
+};
+
+/* What the keepers know (keeper.c). */
+struct fi_keeper_record {
+	int32_t pidfd
+		[3]; /* the processes', by role; negative: none.  The kernel itself sets them */
+	_Atomic uint32_t primary; /* which of the two keepers is responsible */
+	_Atomic uint32_t ended;	  /* the engine has come to its end: nothing more is to be served */
+	_Atomic int32_t code;	  /* its exit code then */
+	_Atomic uint32_t lives;	  /* engines there were */
+	uint64_t deaths[5];	  /* when the last ones died: ns, monotonic; a ring */
+};
+
+enum fi_slot_state {
+	FI_SLOT_FREE,
+	FI_SLOT_TAKEN,
+	FI_SLOT_LIVE,
+	FI_SLOT_FAILED,
+	FI_SLOT_CLOSING,
+};
+
+/* Blocks of the durable heap, each with the slot as an owner. */
+struct fi_geometry {
+	uint32_t layout, displaced, left, trailing;
+	uint32_t nr_trailing;
+	uint32_t landed;
+	uint64_t applied; /* messages, by serial number */
+};
+
+struct fi_inbox {
+	_Atomic uint32_t reading;	     /* there may be messages in it that are not applied */
+	uint64_t first;			     /* serial number of msgs[0] */
+	struct uffd_msg msgs[FI_INBOX_ROOM]; /* none from the first whose event is 0 on */
+};
+
+struct fi_slot {
+	_Atomic uint32_t state;	 /* enum fi_slot_state */
+	_Atomic uint32_t doomed; /* FAILED, and counted as that */
+
+	/* Set before the slot is LIVE and not changed: */
+	int32_t uffd;
+	uint32_t id;	  /* of the space; never given twice */
+	uint32_t parent;  /* id; 0: a restored task */
+	uint64_t birth;	  /* serial number of its FORK message in the parent */
+	uint32_t image;	  /* vpid at the dump of the task that it descends from */
+	uint32_t owed;	  /* block: the table of an owed set (restore/owed.h) */
+	uint64_t nr_lazy; /* size of that set */
+
+	/* What names.h says: */
+	_Atomic uint32_t vpid;
+	_Atomic int32_t pid;   /* 0: not known */
+	_Atomic int32_t pidfd; /* negative: none */
+
+	_Atomic uint32_t current;
+	struct fi_geometry geometry[2];
+	struct fi_inbox inbox;
+};
+
+struct fi_ledger {
+	_Atomic int32_t kept[FI_KEPT_NR]; /* descriptor + 1; 0: none */
+	struct fi_keeper_record keeper;
+	struct fi_session_record session;
+	_Atomic uint32_t nr_orphans;	 /* children for whom there was no memory */
+	int32_t orphans[FI_MAX_ORPHANS]; /* their descriptors, as far as there is room */
+	_Atomic uint32_t last_id;
+	_Atomic uint32_t nr_slots; /* those beyond were never used */
+	struct fi_slot slots[FI_LEDGER_ROOM];
+};
+
+_Static_assert(sizeof(struct fi_ledger) <= FI_DURABLE_ROOT, "the ledger fits in the root");
+
+static inline struct fi_ledger *fi_ledger(void)
+{
+	return fi_durable_root();
+}
+
+static inline void fi_keep(enum fi_kept what, int fd)
+{
+	fi_ledger()->kept[what] = fd < 0 ? 0 : fd + 1;
+}
+
+/* -EBADF: none. */
+static inline int fi_kept(enum fi_kept what)
+{
+	int fd = fi_ledger()->kept[what];
+
+	return fd > 0 ? fd - 1 : -EBADF;
+}
+
+/* Notes an orphan's descriptor, which stays open for ever. */
+void fi_ledger_orphan(int uffd);
+
+/* A FREE slot, made TAKEN; NULL if there is none.  Any thread. */
+struct fi_slot *fi_slot_take(void);
+
+/* The slot names no descriptor any more: FREE, its blocks released. */
+void fi_slot_free(struct fi_slot *slot);
+
+/* Shows @geometry, whose blocks get the slot as an owner, in place of what was current. */
+void fi_slot_show(struct fi_slot *slot, const struct fi_geometry *geometry);
+
+/* Recovery: the slot is an owner of what it refers to; it is FREE, and owned nothing. */
+void fi_slot_own(struct fi_slot *slot);
+void fi_slot_abandon(struct fi_slot *slot);
+
+/* Empties the inbox, and has its pages ready for the kernel to write to: it cannot wait for them on
+ * behalf of a thread that is being killed. */
+void fi_inbox_clear(struct fi_inbox *inbox);
+
+#endif
