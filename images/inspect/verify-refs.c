@@ -344,7 +344,8 @@ static void check_item(struct references *refs, const char *name, uint64_t recor
 {
 	const Fi__Pb__Pstree *item = msg;
 	bool leads = item->n_threads == 0;
-	size_t i, k;
+	struct numbers tids = { .nr = 0 };
+	size_t i;
 
 	/* Of a zombie CRIU 4.2.1 writes any number. */
 	if (record <= refs->v->nr_tasks && refs->v->tasks[record - 1].zombie)
@@ -352,11 +353,14 @@ static void check_item(struct references *refs, const char *name, uint64_t recor
 	for (i = 0; i < item->n_threads; i++) {
 		leads |= item->threads[i] == item->pid;
 		check_thread(refs, record, item->pid, item->threads[i]);
-		for (k = 0; k < i && k < 4096; k++)
-			if (item->threads[k] == item->threads[i])
-				fi_found(refs->v, refs->dir, name, record, TASK_LOSS,
-					 "names thread %" PRIu32 " twice", item->threads[i]);
+		(void)insert(refs->v, &tids, item->threads[i], 0);
 	}
+	sort(&tids);
+	for (i = 1; i < tids.nr; i++)
+		if (tids.list[i].key == tids.list[i - 1].key)
+			fi_found(refs->v, refs->dir, name, record, TASK_LOSS,
+				 "names thread %" PRIu64 " twice", tids.list[i].key);
+	free(tids.list);
 	if (!leads)
 		fi_found(refs->v, refs->dir, name, record, TASK_LOSS,
 			 "task %" PRIu32 " is not among its own threads", item->pid);
