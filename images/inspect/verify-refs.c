@@ -97,15 +97,21 @@ static bool for_each(struct references *refs, const char *name, uint32_t magic,
 	fi_auto_records struct fi_records rd = { .fd = -EBADF };
 	const struct fi_kind *kind = fi_kind_of(name);
 	const void *msg;
+	int r;
 
-	if (fi_is_bad(refs->v, refs->dir, name) ||
-	    fi_records_open(&rd, refs->dir, name, magic, err) < 0)
+	if (fi_is_bad(refs->v, refs->dir, name))
 		return false;
-	while (fi_records_next(&rd, type, RECORD_MAX, &msg, err) > 0) {
+	r = fi_records_open(&rd, refs->dir, name, magic, err);
+	if (r < 0) {
+		refs->v->no_memory |= r == -ENOMEM;
+		return false;
+	}
+	while ((r = fi_records_next(&rd, type, RECORD_MAX, &msg, err)) > 0) {
 		each(refs, name, rd.nr, msg);
 		if (kind && kind->tail && fi_records_skip(&rd, kind->tail(msg), err) < 0)
 			break;
 	}
+	refs->v->no_memory |= r == -ENOMEM;
 	return true;
 }
 
@@ -404,10 +410,13 @@ static void take_root(struct references *refs)
 	const Fi__Pb__Inventory *inventory;
 	struct fi_error err = { "" };
 	const void *msg;
+	int r;
 
 	plain.common_magic = false;
-	if (fi_records_read_only(&rd, &plain, "inventory.img", fi_kind_of("inventory.img")->magic,
-				 &fi__pb__inventory__descriptor, RECORD_MAX, &msg, &err) < 0)
+	r = fi_records_read_only(&rd, &plain, "inventory.img", fi_kind_of("inventory.img")->magic,
+				 &fi__pb__inventory__descriptor, RECORD_MAX, &msg, &err);
+	refs->v->no_memory |= r == -ENOMEM;
+	if (r < 0)
 		return;
 	inventory = msg;
 	if (!inventory->root_ids)
