@@ -145,13 +145,13 @@ static void add_strings(struct fi_json *js, struct json_object *to, const char *
 			const struct fi_want *want)
 {
 	struct json_object *list = fi_json_array(js, to, key);
-	uint64_t at = 0;
+	uint64_t at = 0, end = want->have;
 	size_t len, i;
 
-	for (i = 0; at < want->have && i < STRINGS_NR; i++) {
-		if (!want->buf[at] &&
-		    !memcmp(want->buf + at, want->buf + at + 1, want->have - at - 1))
-			break; /* nothing but zeros: a program that has renamed itself */
+	/* What ends in nothing but zeros is a program that has renamed itself. */
+	while (end > 0 && !want->buf[end - 1])
+		end--;
+	for (i = 0; at < end && i < STRINGS_NR; i++) {
 		len = strnlen((const char *)want->buf + at, want->len - at);
 		fi_json_bytes(js, list, NULL, want->buf + at, len);
 		at += len + 1;

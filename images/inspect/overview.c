@@ -111,6 +111,7 @@ static void add_container(const struct fi_checkpoint *cp, struct fi_json *js,
 		{ "io.kubernetes.container.name", "name" },
 		{ "io.kubernetes.cri.container-name", "name" },
 		{ "io.kubernetes.cri.sandbox-name", "pod" },
+		{ "io.kubernetes.cri.sandbox-namespace", "namespace" },
 	};
 	enum { SIZE = 1024 * 1024 };
 	struct json_object *config = NULL, *spec = NULL, *notes = NULL, *container;

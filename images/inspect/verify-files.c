@@ -205,6 +205,7 @@ static int list_pagemaps(const char *name, uint64_t size, void *arg)
 		return 0;
 	r = fi_pagemap_file_read(census->dir, name, &file, &err);
 	if (r < 0) { /* it has its finding */
+		census->v->no_memory |= r == -ENOMEM;
 		census->incomplete = true;
 		return 0;
 	}

@@ -97,15 +97,21 @@ static bool for_each(struct references *refs, const char *name, uint32_t magic,
 	fi_auto_records struct fi_records rd = { .fd = -EBADF };
 	const struct fi_kind *kind = fi_kind_of(name);
 	const void *msg;
+	int r;
 
-	if (fi_is_bad(refs->v, refs->dir, name) ||
-	    fi_records_open(&rd, refs->dir, name, magic, err) < 0)
+	if (fi_is_bad(refs->v, refs->dir, name))
 		return false;
-	while (fi_records_next(&rd, type, RECORD_MAX, &msg, err) > 0) {
+	r = fi_records_open(&rd, refs->dir, name, magic, err);
+	if (r < 0) {
+		refs->v->no_memory |= r == -ENOMEM;
+		return false;
+	}
+	while ((r = fi_records_next(&rd, type, RECORD_MAX, &msg, err)) > 0) {
 		each(refs, name, rd.nr, msg);
 		if (kind && kind->tail && fi_records_skip(&rd, kind->tail(msg), err) < 0)
 			break;
 	}
+	refs->v->no_memory |= r == -ENOMEM;
 	return true;
 }
 
@@ -344,7 +350,8 @@ static void check_item(struct references *refs, const char *name, uint64_t recor
 {
 	const Fi__Pb__Pstree *item = msg;
 	bool leads = item->n_threads == 0;
-	size_t i, k;
+	struct numbers tids = { .nr = 0 };
+	size_t i;
 
 	/* Of a zombie CRIU 4.2.1 writes any number. */
 	if (record <= refs->v->nr_tasks && refs->v->tasks[record - 1].zombie)
@@ -352,11 +359,14 @@ static void check_item(struct references *refs, const char *name, uint64_t recor
 	for (i = 0; i < item->n_threads; i++) {
 		leads |= item->threads[i] == item->pid;
 		check_thread(refs, record, item->pid, item->threads[i]);
-		for (k = 0; k < i && k < 4096; k++)
-			if (item->threads[k] == item->threads[i])
-				fi_found(refs->v, refs->dir, name, record, TASK_LOSS,
-					 "names thread %" PRIu32 " twice", item->threads[i]);
+		(void)insert(refs->v, &tids, item->threads[i], 0);
 	}
+	sort(&tids);
+	for (i = 1; i < tids.nr; i++)
+		if (tids.list[i].key == tids.list[i - 1].key)
+			fi_found(refs->v, refs->dir, name, record, TASK_LOSS,
+				 "names thread %" PRIu64 " twice", tids.list[i].key);
+	free(tids.list);
 	if (!leads)
 		fi_found(refs->v, refs->dir, name, record, TASK_LOSS,
 			 "task %" PRIu32 " is not among its own threads", item->pid);
@@ -400,10 +410,13 @@ static void take_root(struct references *refs)
 	const Fi__Pb__Inventory *inventory;
 	struct fi_error err = { "" };
 	const void *msg;
+	int r;
 
 	plain.common_magic = false;
-	if (fi_records_read_only(&rd, &plain, "inventory.img", fi_kind_of("inventory.img")->magic,
-				 &fi__pb__inventory__descriptor, RECORD_MAX, &msg, &err) < 0)
+	r = fi_records_read_only(&rd, &plain, "inventory.img", fi_kind_of("inventory.img")->magic,
+				 &fi__pb__inventory__descriptor, RECORD_MAX, &msg, &err);
+	refs->v->no_memory |= r == -ENOMEM;
+	if (r < 0)
 		return;
 	inventory = msg;
 	if (!inventory->root_ids)

@@ -61,9 +61,16 @@ static void add(struct fi_verifier *v, const struct fi_image_dir *dir, const cha
 	struct fi_verdict *verdict = v->verdict;
 	char full[FI_FILE_NAME_MAX];
 	struct fi_finding *finding;
-	void *grown;
+	size_t nr = verdict->nr;
+	void *grown = verdict->findings;
 
-	grown = reallocarray(verdict->findings, verdict->nr + 1, sizeof(*verdict->findings));
+	if (nr == FI_FINDINGS_MAX) {
+		free(what);
+		return;
+	}
+	if ((nr & (nr - 1)) == 0) /* grown at each power of two */
+		grown = reallocarray(verdict->findings, nr ? nr * 2 : 1,
+				     sizeof(*verdict->findings));
 	if (grown)
 		verdict->findings = grown;
 	if (!grown || !what) {

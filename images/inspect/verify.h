@@ -16,6 +16,9 @@
 #include "common/error.h"
 #include "images/inspect/json.h"
 
+/* Nobody reads more; a hostile image could have millions. */
+#define FI_FINDINGS_MAX 10000
+
 struct fi_finding {
 	char *file;	  /* with "parent/" for each level up the chain */
 	uint64_t record;  /* in it, from 1; 0: the file as a whole */

@@ -31,18 +31,37 @@ tests_unit_test_images_model_LDADD = $(images_test_ldadd)
 tests_unit_test_images_mutants_CFLAGS = $(images_test_cflags)
 tests_unit_test_images_mutants_LDADD = $(images_test_ldadd)
 
-# Its allocator fails when it is told to.
+# Their allocator fails when it is told to.
+nomem_ldflags = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup
+tests_unit_test_images_nomem_SOURCES = \
+	tests/unit/nomem.c \
+	tests/unit/nomem.h \
+	tests/unit/test-images-nomem.c
 tests_unit_test_images_nomem_CFLAGS = $(images_test_cflags)
 tests_unit_test_images_nomem_LDADD = $(images_test_ldadd)
-tests_unit_test_images_nomem_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup
+tests_unit_test_images_nomem_LDFLAGS = $(nomem_ldflags)
 
 # images/inspect/, on an image that has something for each of its readers.
-check_PROGRAMS += tests/unit/test-inspect
-TESTS += tests/unit/test-inspect
+inspect_tests = tests/unit/test-inspect tests/unit/test-inspect-nomem
+check_PROGRAMS += $(inspect_tests)
+TESTS += $(inspect_tests)
+inspect_test_cflags = $(images_test_cflags) $(JSON_C_CFLAGS) $(LIBARCHIVE_CFLAGS)
+inspect_test_ldadd = tests/unit/libimagebuilder.a $(INSPECT_LIBS) $(CMOCKA_LIBS)
+
 tests_unit_test_inspect_SOURCES = \
 	tests/unit/inspect-sample.c \
 	tests/unit/inspect-sample.h \
 	tests/unit/test-inspect.c
-tests_unit_test_inspect_CFLAGS = $(images_test_cflags) $(JSON_C_CFLAGS) $(LIBARCHIVE_CFLAGS)
-tests_unit_test_inspect_LDADD = tests/unit/libimagebuilder.a $(INSPECT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_inspect_CFLAGS = $(inspect_test_cflags)
+tests_unit_test_inspect_LDADD = $(inspect_test_ldadd)
+
+tests_unit_test_inspect_nomem_SOURCES = \
+	tests/unit/inspect-sample.c \
+	tests/unit/inspect-sample.h \
+	tests/unit/nomem.c \
+	tests/unit/nomem.h \
+	tests/unit/test-inspect-nomem.c
+tests_unit_test_inspect_nomem_CFLAGS = $(inspect_test_cflags)
+tests_unit_test_inspect_nomem_LDADD = $(inspect_test_ldadd)
+tests_unit_test_inspect_nomem_LDFLAGS = $(nomem_ldflags)

@@ -236,8 +236,9 @@ static void sample_mm(const struct builder *b)
 	assert_non_null(mm);
 	mm->has_arg_start = mm->has_arg_end = mm->has_env_start = mm->has_env_end = true;
 	mm->arg_start = 0x10ff0;
-	mm->arg_end = mm->env_start = 0x11010;
-	mm->env_end = 0x15020;
+	mm->arg_end = 0x11010;
+	mm->env_start = 0x13ff0;
+	mm->env_end = 0x14010;
 	mm->has_exe_file_id = true;
 	mm->exe_file_id = 3;
 	mm->vmas[3]->shmid = 9;

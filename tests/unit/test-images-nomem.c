@@ -1,10 +1,7 @@
 /* tests/unit/test-images-nomem.c - each allocation fails once.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
- *
- * The linker puts these wrappers in place of the allocator, in the library and in protobuf-c's
- * calls back into it.
- */
+ * */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -18,50 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/image-builder.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t nr, size_t size);
-void *__real_realloc(void *ptr, size_t size);
-void *__real_reallocarray(void *ptr, size_t nr, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t nr, size_t size);
-void *__wrap_realloc(void *ptr, size_t size);
-void *__wrap_reallocarray(void *ptr, size_t nr, size_t size);
-char *__wrap_strdup(const char *text);
-
-/* Allocations until the one that fails; 0 for none. */
-static size_t countdown;
-
-static bool fails(void)
-{
-	return countdown > 0 && --countdown == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t nr, size_t size)
-{
-	return fails() ? NULL : __real_calloc(nr, size);
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-	return fails() ? NULL : __real_realloc(ptr, size);
-}
-
-void *__wrap_reallocarray(void *ptr, size_t nr, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(ptr, nr, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return fails() ? NULL : __real_strdup(text);
-}
+#include "tests/unit/nomem.h"
 
 static void every_allocation_may_fail(void **state)
 {
@@ -75,10 +29,10 @@ static void every_allocation_may_fail(void **state)
 		struct fi_image *opened = NULL;
 		bool failed;
 
-		countdown = i;
+		nomem_countdown = i;
 		r = fi_image_open(image.dirfd, &opened, &err);
-		failed = countdown == 0;
-		countdown = 0;
+		failed = nomem_countdown == 0;
+		nomem_countdown = 0;
 		if (r == 0) {
 			/* Memory that only gives some back may be refused. */
 			assert_image_holds(opened);
