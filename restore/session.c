@@ -482,6 +482,8 @@ static int result(struct session *session)
 {
 	struct fi_report *report = session->report;
 
+	fi_log(FI_LOG_INFO, "durable memory: %" PRIu64 " KiB, records of %u spaces at once",
+	       fi_durable_used() / 1024, fi_ledger()->nr_slots);
 	fi_engine_totals(session->engine, &report->totals);
 	report->nr_tasks = session->record->nr_tasks;
 	report->nr_zombies = session->record->nr_zombies;
