@@ -39,8 +39,7 @@ enum role { FIRST, SECOND, ENGINE };
 
 struct keeper {
 	struct fi_ledger *ledger;
-	int (*engine)(void *arg);
-	void *arg;
+	const struct fi_keeper_job *job;
 	unsigned self; /* FIRST or SECOND */
 	int sigfd;
 	int oom_score_adj; /* what was found, for engines */
@@ -125,23 +124,28 @@ static void guard(struct keeper *k)
 	k->guarded = write_oom(-1000); /* CAP_SYS_RESOURCE */
 }
 
-/* --- the engine --------------------------------------------------------------------------- */
+/* --- the reader and the engine -------------------------------------------------------------- */
 
-/* In its process. */
-static int be_engine(struct keeper *k)
+/* In the process of one of them. */
+static void become(struct keeper *k, const char *name)
 {
-	int code;
-
-	set_name("faultin-engine");
+	set_name(name);
 	/* A terminal's signals reach us through the keeper, and once. */
 	(void)setpgid(0, 0);
 	(void)signal(SIGTTOU, SIG_IGN);
 	if (k->guarded)
 		(void)write_oom(k->oom_score_adj);
+}
+
+static int be_engine(struct keeper *k)
+{
+	int code;
+
+	become(k, "faultin-engine");
 	/* The kernel writes messages there even for a thread that is being killed, but brings no page
 	 * back for it. */
 	(void)mlock2(k->ledger, sizeof(*k->ledger), MLOCK_ONFAULT);
-	code = k->engine(k->arg);
+	code = k->job->engine(k->job->arg);
 	fi_keeper_ended(code);
 	return code;
 }
@@ -220,7 +224,6 @@ static int give_up(struct keeper *k, const char *why)
 			(void)pause();
 	}
 	wait_for_tasks(k->ledger);
-	fi_lazysock_unlink();
 	fi_keeper_ended(1);
 	return 1;
 }
@@ -343,6 +346,11 @@ static int be_primary(struct keeper *k)
 		if (pfds[2].revents)
 			hand_on_signals(k);
 	}
+	if (k->job->finish) {
+		int failed = k->job->finish(k->job->arg);
+
+		code = code ? code : failed;
+	}
 	if (record->pidfd[!k->self] >= 0) {
 		send_signal(record->pidfd[!k->self], SIGKILL);
 		(void)reap(record->pidfd[!k->self]);
@@ -367,11 +375,38 @@ static int be_second(struct keeper *k)
 	return be_primary(k);
 }
 
-int fi_keeper_run(int (*engine)(void *arg), void *arg, struct fi_error *err)
+/* Starts the reader and waits for it.  @code is set with CHILD (we are it) and STOP. */
+static enum next read_first(struct keeper *k, int *code)
 {
-	struct keeper k = { .ledger = fi_ledger(), .engine = engine, .arg = arg, .self = FIRST };
+	int *pidfd = &k->ledger->keeper.pidfd[ENGINE], status, r;
+
+	r = start(k, ENGINE);
+	if (r == 0) {
+		become(k, "faultin-reader");
+		*code = k->job->read(k->job->arg);
+		return CHILD;
+	}
+	if (r < 0) {
+		fi_log(FI_LOG_ERROR, "cannot start a reader: %s", strerror(-r));
+		*code = 1;
+		return STOP;
+	}
+	status = reap(*pidfd);
+	fi_close(pidfd);
+	if (status == 0)
+		return GO_ON;
+	if (status > 0 && status < 0x7f)
+		fi_log(FI_LOG_ERROR, "the reader of the image has died of signal %d", status);
+	*code = status > 0xff ? status >> 8 : 1;
+	return STOP;
+}
+
+int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
+{
+	struct keeper k = { .ledger = fi_ledger(), .job = job, .self = FIRST };
 	struct fi_keeper_record *record = &k.ledger->keeper;
 	sigset_t set;
+	int code;
 
 	for (size_t i = 0; i < FI_ARRAY_SIZE(record->pidfd); i++)
 		record->pidfd[i] = -EBADF;
@@ -386,6 +421,8 @@ int fi_keeper_run(int (*engine)(void *arg), void *arg, struct fi_error *err)
 	fi_keep(FI_KEPT_SIGNALS, k.sigfd);
 	set_name("faultin-keeper");
 	guard(&k);
+	if (job->read && read_first(&k, &code) != GO_ON)
+		return code;
 	return be_primary(&k);
 }
 

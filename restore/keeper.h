@@ -18,6 +18,9 @@
  * Before the engine has said that it listens (fi_keeper_ready), nobody depends on it: the death of
  * the first keeper ends all.
  *
+ * Before the first engine a reader may run, with its rights and no more: what it leaves in the table and
+ * the durable memory is all that is left of it.
+ *
  * A keeper parses nothing, allocates nothing, and makes no thread.
  */
 #ifndef FI_RESTORE_KEEPER_H
@@ -30,16 +33,27 @@
 #define FI_KEEPER_DEATHS    5
 #define FI_KEEPER_WINDOW_NS UINT64_C(10000000000)
 
-/* Becomes the first keeper of @engine(@arg), which runs in a process of its own that is like a
- * forked child, and returns its exit code; this may be called again in another process when one has
- * been killed.  fi_durable_create has been called.  The caller has one thread.
+/* Each gets @arg, and returns 0 or an exit code. */
+struct fi_keeper_job {
+	/* In a process of its own that is like a forked child, before anything else; its failure is the
+	 * session's.  NULL: none. */
+	int (*read)(void *arg);
+	/* In such a process, too; again in another one when one has been killed. */
+	int (*engine)(void *arg);
+	/* In a keeper, when there is no engine any more and there will be none; it allocates nothing.
+	 * May be done twice, should the keeper die.  NULL: none. */
+	int (*finish)(void *arg);
+	void *arg;
+};
+
+/* Becomes the first keeper of @job.  fi_durable_create has been called.  The caller has one thread.
  *
  * SIGTERM and SIGINT are blocked from here on, and handed on to the engine.
  *
- * Returns the exit code of the engine, in a process that may not be the caller's: the second keeper
- * and the engine come back from here as well when they are through.  Or a negative errno said in
- * @err. */
-int fi_keeper_run(int (*engine)(void *arg), void *arg, struct fi_error *err);
+ * Returns the exit code of the engine, or of what came to finish after it, in a process that may not be
+ * the caller's: reader, engine and the second keeper come back from here as well when they are
+ * through.  Or a negative errno said in @err. */
+int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err);
 
 /* The engine: it listens from here on; all is served, and this is to be its exit code, whatever
  * happens while it cleans up. */

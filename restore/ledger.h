@@ -47,6 +47,9 @@ enum fi_kept {
 	FI_KEPT_HEAR,	 /* pipes between a daemon and who has started it */
 	FI_KEPT_MEMORY,	 /* the durable memory */
 	FI_KEPT_SIGNALS, /* the keepers' */
+	FI_KEPT_EVENTS,	 /* the engine's socket of process events */
+	FI_KEPT_REPORT,	 /* a memfd: the summary */
+	FI_KEPT_NULL,	 /* /dev/null */
 	FI_KEPT_NR,
 };
 
@@ -56,6 +59,7 @@ enum fi_kept {
 struct fi_session_record {
 	_Atomic uint32_t phase;
 	_Atomic uint32_t ready;	      /* the engine has said that it listens */
+	_Atomic uint32_t reported;    /* FI_KEPT_REPORT is complete */
 	uint64_t connected, restored; /* ns, monotonic; 0: not yet */
 	uint64_t nr_tasks, nr_zombies, nr_lazy_pages;
 	uint64_t ended[32]; /* engine.c's: sums over spaces that have ended */

@@ -45,6 +45,8 @@ librestore_a_SOURCES = \
 	restore/report.h \
 	restore/room.c \
 	restore/room.h \
+	restore/sandbox.c \
+	restore/sandbox.h \
 	restore/serve.c \
 	restore/serve.h \
 	restore/serve_options.c \
@@ -58,18 +60,21 @@ librestore_a_SOURCES = \
 	restore/space.h \
 	restore/takeover.c \
 	restore/takeover.h \
-	restore/workers.h
+	restore/workers.h \
+	restore/workfile.c \
+	restore/workfile.h
 
 # The door to userfaultfd is apart: tests link a model of the kernel in its place.
 noinst_LIBRARIES += libuffd.a
 libuffd_a_SOURCES = restore/uffd.c restore/uffd.h
 
-librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(PTHREAD_CFLAGS)
+librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(SECCOMP_CFLAGS) \
+	$(CAP_NG_CFLAGS) $(PTHREAD_CFLAGS)
 libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
 
 # What a user of librestore.a links beside its door.
 RESTORE_LIBS = librestore.a
-RESTORE_BASE_LIBS = $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS)
+RESTORE_BASE_LIBS = $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_NG_LIBS)
 
 bin_PROGRAMS += faultin
 faultin_SOURCES = \

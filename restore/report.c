@@ -6,10 +6,8 @@
 
 #include "restore/report.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <stdio.h>
 #include <string.h>
 
 #define FORMAT_VERSION 1
@@ -86,28 +84,15 @@ static struct json_object *to_json(const struct fi_report *report)
 	return NULL;
 }
 
-int fi_report_write(const struct fi_report *report, const char *path, struct fi_error *err)
+int fi_report_write(const struct fi_report *report, int fd, struct fi_error *err)
 {
 	struct json_object *json = to_json(report);
-	char temporary[4096];
-	int r = 0, fd;
+	int r = 0;
 
 	if (!json)
 		return fi_error_set(err, -ENOMEM, "out of memory for the report");
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >=
-	    sizeof(temporary)) {
-		(void)json_object_put(json);
-		return fi_error_set(err, -ENAMETOOLONG, "'%s'", path);
-	}
-
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0 || json_object_to_fd(fd, json, JSON_C_TO_STRING_PRETTY) < 0 ||
-	    rename(temporary, path) < 0) {
-		r = fi_error_set(err, -errno, "cannot write '%s': %s", path, strerror(errno));
-		if (fd >= 0)
-			(void)unlink(temporary);
-	}
-	fi_close(&fd);
+	if (json_object_to_fd(fd, json, JSON_C_TO_STRING_PRETTY) < 0)
+		r = fi_error_set(err, -errno, "cannot write the report: %s", strerror(errno));
 	(void)json_object_put(json);
 	return r;
 }

@@ -21,8 +21,8 @@ struct fi_report {
 /* One line in the log. */
 void fi_report_log(const struct fi_report *report);
 
-/* Writes the report to @path as JSON, format version 1 (doc/faultin-report.5).  The file appears
- * whole or not at all.  Returns 0 or a negative errno, said in @err. */
-int fi_report_write(const struct fi_report *report, const char *path, struct fi_error *err);
+/* Writes the report to @fd as JSON, format version 1 (doc/faultin-report.5).  Returns 0 or a negative
+ * errno, said in @err. */
+int fi_report_write(const struct fi_report *report, int fd, struct fi_error *err);
 
 #endif

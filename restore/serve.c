@@ -6,8 +6,8 @@
  * socket, daemon, pidfile, status byte.  Everything that can be refused is refused before the
  * socket exists, so that a restore fails before it has made a task.
  *
- * This process becomes the first keeper (keeper.h); from the image on, all is done by the engine.  A
- * later engine finds image and socket as they are.
+ * This process becomes the first keeper (keeper.h).  A reader reads and checks the image, engines serve
+ * it; what they may do is in sandbox.h.  A later engine finds image and socket as they are.
  */
 #include "config.h"
 
@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -25,7 +26,9 @@
 #include "restore/keeper.h"
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
+#include "restore/sandbox.h"
 #include "restore/session.h"
+#include "restore/workfile.h"
 
 static const char usage[] =
 	"Usage: faultin serve [-D DIR] [OPTION]...\n"
@@ -40,6 +43,7 @@ static const char usage[] =
 	"  -o, --log-file FILE    log to FILE instead of standard error\n"
 	"  -v, --verbosity[=NUM]  log errors (1), warnings (2, the default), more (3: -v, 4: -vv)\n"
 	"      --json FILE        write a summary to FILE at the end\n"
+	"      --no-sandbox       for debugging: keep all rights, refuse no system call\n"
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
 	"\n"
@@ -78,10 +82,10 @@ static int open_log(const struct fi_serve_options *options, int *ret, struct fi_
 		fi_log_init(STDERR_FILENO, options->level);
 		return 0;
 	}
-	*ret = open(options->log_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	*ret = fi_workfile_log(options->log_file);
 	if (*ret < 0)
-		return fi_error_set(err, -errno, "cannot create log file '%s': %s",
-				    options->log_file, strerror(errno));
+		return fi_error_set(err, *ret, "cannot create log file '%s': %s", options->log_file,
+				    strerror(-*ret));
 	fi_log_init(*ret, options->level);
 	return 0;
 }
@@ -99,24 +103,21 @@ static void raise_nofile(void)
 
 static int detach_stdio(void)
 {
-	fi_auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0)
-		return -errno;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (dup2(null, fd) < 0)
+		if (dup2(fi_kept(FI_KEPT_NULL), fd) < 0)
 			return -errno;
 	return 0;
 }
 
 static int write_pidfile(const char *name, pid_t pid, struct fi_error *err)
 {
-	fi_auto_close int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fi_auto_close int fd = fi_workfile_create(name);
+	int r = fd < 0 ? fd : 0;
 
-	if (fd < 0 || dprintf(fd, "%d", (int)pid) < 0)
-		return fi_error_set(err, -errno, "cannot write pidfile '%s': %s", name,
-				    strerror(errno));
-	return 0;
+	if (r == 0 && dprintf(fd, "%d", (int)pid) < 0)
+		r = -errno;
+	return r < 0 ? fi_error_set(err, r, "cannot write pidfile '%s': %s", name, strerror(-r))
+		     : 0;
 }
 
 static void keep_pipe(int say, int hear)
@@ -220,59 +221,61 @@ static int say_ready(const struct fi_serve_options *options, struct fi_error *er
 	return r;
 }
 
-static int run(const struct fi_serve_options *options, const struct fi_image *image, int listener,
-	       struct fi_error *err)
+/* Where the keeper takes it from at the end. */
+static int write_report(const struct fi_report *report, struct fi_error *err)
 {
-	const struct fi_session_config config = {
-		.image = image,
-		.listener = listener,
-		.parent_pidfd = options->parent_pidfd,
-	};
+	int fd = fi_kept(FI_KEPT_REPORT), r;
+
+	if (fd < 0)
+		return 0;
+	/* An engine may have died when it had written half of it. */
+	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return fi_error_set(err, -errno, "the report: %s", strerror(errno));
+	r = fi_report_write(report, fd, err);
+	if (r == 0)
+		fi_ledger()->session.reported = 1;
+	return r;
+}
+
+static int run(const struct fi_session_config *config, struct fi_error *err)
+{
 	struct fi_report report;
 	struct fi_error json_err;
 	int r;
 
-	r = fi_session_run(&config, &report, err);
+	r = fi_session_run(config, &report, err);
 	fi_report_log(&report);
-	if (options->json && fi_report_write(&report, options->json, &json_err) < 0) {
+	if (write_report(&report, &json_err) < 0) {
 		fi_log(FI_LOG_ERROR, "%s", json_err.text);
 		return r < 0 ? r : fi_error_set(err, -EIO, "%s", json_err.text);
 	}
 	return r;
 }
 
-/* The image, read and checked by the first engine, and for all that come after as that has seen
- * it. */
-static int get_image(int images_fd, struct fi_image **ret, struct fi_error *err)
+static int open_listener(struct fi_error *err)
 {
-	fi_auto_image struct fi_image *image = NULL;
-	int frozen = fi_kept(FI_KEPT_FROZEN), r;
+	int listener;
 
-	if (frozen < 0) {
-		r = fi_image_open(images_fd, &image, err);
-		if (r < 0)
-			return r;
-		frozen = fi_image_freeze(image, err);
-		if (frozen < 0)
-			return frozen;
-		fi_keep(FI_KEPT_FROZEN, frozen);
-	}
-	return fi_image_thaw(frozen, ret, err);
-}
-
-static int get_listener(const struct fi_image *image, struct fi_error *err)
-{
-	int listener = fi_kept(FI_KEPT_LISTENER);
-
-	if (listener >= 0)
-		return listener;
+	if (fi_kept(FI_KEPT_LISTENER) >= 0)
+		return 0;
 	listener = fi_lazysock_listen(err);
 	if (listener < 0)
 		return listener;
 	fi_keep(FI_KEPT_LISTENER, listener);
-	fi_log(FI_LOG_INFO, "faultin %s serves %zu tasks at '%s'", PACKAGE_VERSION,
-	       fi_image_nr_tasks(image), FI_LAZYSOCK_NAME);
-	return listener;
+	return 0;
+}
+
+/* An engine's own. */
+static struct fi_procevents *open_procevents(void)
+{
+	struct fi_procevents *procevents = NULL;
+	struct fi_error err = { "" };
+
+	if (fi_procevents_open(&procevents, &err) < 0)
+		fi_log(FI_LOG_WARN,
+		       "no process events (%s): pids of forked children will be missing", err.text);
+	fi_keep(FI_KEPT_EVENTS, procevents ? fi_procevents_fd(procevents) : -EBADF);
+	return procevents;
 }
 
 struct service {
@@ -280,25 +283,52 @@ struct service {
 	int images_fd;
 };
 
+/* Reads and checks the image, and leaves it for the engines. */
+static int read_image(const struct service *service, struct fi_error *err)
+{
+	fi_auto_image struct fi_image *image = NULL;
+	int r;
+
+	(void)fi_sandbox_enter(FI_SANDBOX_READER);
+	r = fi_image_open(service->images_fd, &image, err);
+	if (r == 0)
+		r = fi_image_freeze(image, err);
+	if (r < 0)
+		return r;
+	fi_keep(FI_KEPT_FROZEN, r);
+	return 0;
+}
+
 static int serve(const struct service *service, struct fi_error *err)
 {
 	fi_auto_image struct fi_image *image = NULL;
-	int listener, r;
+	struct fi_session_config config = {
+		.procevents = open_procevents(),
+		.parent_pidfd = service->options->parent_pidfd,
+	};
+	int r;
 
-	r = get_image(service->images_fd, &image, err);
-	if (r < 0)
-		return r;
-	listener = get_listener(image, err);
-	if (listener < 0)
-		return listener;
-	fi_keeper_ready();
-	r = report_to_parent();
+	r = open_listener(err);
+	if (r == 0) {
+		(void)fi_sandbox_enter(FI_SANDBOX_ENGINE);
+		r = fi_image_thaw(fi_kept(FI_KEPT_FROZEN), &image, err);
+	}
+	if (r == 0) {
+		if (fi_ledger()->keeper.lives == 1)
+			fi_log(FI_LOG_INFO, "faultin %s serves %zu tasks at '%s'", PACKAGE_VERSION,
+			       fi_image_nr_tasks(image), FI_LAZYSOCK_NAME);
+		fi_keeper_ready();
+		r = report_to_parent();
+	}
 	if (r == 0)
 		r = say_ready(service->options, err);
-	if (r == 0)
-		r = run(service->options, image, listener, err);
-	fi_lazysock_unlink();
-	return r;
+	if (r < 0) {
+		fi_procevents_close(config.procevents);
+		return r;
+	}
+	config.image = image;
+	config.listener = fi_kept(FI_KEPT_LISTENER);
+	return run(&config, err);
 }
 
 static void tell(const struct fi_serve_options *options, int r, const struct fi_error *err)
@@ -310,29 +340,70 @@ static void tell(const struct fi_serve_options *options, int r, const struct fi_
 	(void)fprintf(stderr, "faultin serve: %s\n", words);
 }
 
-/* In the engine's process. */
+static int exit_code(const struct service *service, int r, const struct fi_error *err)
+{
+	if (r < 0 && r != -ECHILD)
+		tell(service->options, r, err);
+	return r < 0 ? 1 : 0;
+}
+
+static int reader(void *arg)
+{
+	struct fi_error err = { "" };
+	int r = read_image(arg, &err);
+
+	return exit_code(arg, r, &err);
+}
+
 static int engine(void *arg)
 {
-	const struct service *service = arg;
 	struct fi_error err = { "" };
-	int r = serve(service, &err);
+	int r = serve(arg, &err);
 
-	if (r < 0 && r != -ECHILD)
-		tell(service->options, r, &err);
-	return r < 0 ? 1 : 0;
+	return exit_code(arg, r, &err);
+}
+
+/* What engines have no right to do. */
+static int finish(void *arg)
+{
+	const struct service *service = arg;
+	const char *path = service->options->json;
+	struct fi_error err = { "" };
+	int r = 0;
+
+	fi_lazysock_unlink();
+	if (fi_ledger()->session.reported)
+		r = fi_workfile_publish(fi_kept(FI_KEPT_REPORT), path);
+	if (r < 0)
+		(void)fi_error_set(&err, r, "cannot write '%s': %s", path, strerror(-r));
+	return exit_code(service, r, &err);
+}
+
+static int open_report(struct fi_error *err)
+{
+	int fd = memfd_create("faultin-report", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return fi_error_set(err, -errno, "no memory for the report: %s", strerror(errno));
+	fi_keep(FI_KEPT_REPORT, fd);
+	return 0;
 }
 
 /* Everything that the keepers and all engines have in common. */
 static int prepare(const struct fi_serve_options *options, struct service *service,
 		   struct fi_error *err)
 {
-	int log_fd = -EBADF, r;
+	int log_fd = -EBADF, null, r;
 
 	raise_nofile();
 	r = fi_durable_create();
 	if (r < 0)
 		return fi_error_set(err, r, "no memory to share: %s", strerror(-r));
 	fi_keep(FI_KEPT_MEMORY, r);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return fi_error_set(err, -errno, "cannot open /dev/null: %s", strerror(errno));
+	fi_keep(FI_KEPT_NULL, null);
 	fi_keep(FI_KEPT_STATUS, options->status_fd);
 	fi_keep(FI_KEPT_PARENT, options->parent_pidfd);
 	service->images_fd = open_images(options, err);
@@ -343,6 +414,8 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	if (r == 0)
 		r = open_log(options, &log_fd, err);
 	fi_keep(FI_KEPT_LOG, log_fd);
+	if (r == 0 && options->json)
+		r = open_report(err);
 	return r;
 }
 
@@ -350,6 +423,7 @@ int fi_serve_main(int argc, char **argv)
 {
 	struct fi_serve_options options;
 	struct service service = { .options = &options, .images_fd = -EBADF };
+	const struct fi_keeper_job job = { reader, engine, finish, &service };
 	struct fi_error err = { "" };
 	int r;
 
@@ -371,8 +445,12 @@ int fi_serve_main(int argc, char **argv)
 		r = become_daemon(&options, &err);
 	if (r == 1)
 		return 0;
+	if (r == 0 && !options.no_sandbox) {
+		fi_sandbox_prepare();
+		(void)fi_sandbox_enter(FI_SANDBOX_KEEPER);
+	}
 	if (r == 0)
-		r = fi_keeper_run(engine, &service, &err);
+		r = fi_keeper_run(&job, &err);
 	if (r >= 0)
 		return r;
 	if (r != -ECHILD) /* the daemon has said what there is to say */

@@ -21,6 +21,7 @@ struct fi_serve_options {
 	int status_fd;	   /* -EBADF: none */
 	int parent_pidfd;  /* -EBADF: none */
 	bool daemon;
+	bool no_sandbox;
 	bool help, version;
 };
 

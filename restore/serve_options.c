@@ -15,6 +15,7 @@ enum {
 	OPT_PIDFILE = 256,
 	OPT_STATUS_FD,
 	OPT_JSON,
+	OPT_NO_SANDBOX,
 	OPT_IMAGES_DIR_FD,
 	OPT_PARENT_PIDFD,
 	OPT_REMOTE,
@@ -34,6 +35,7 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", required_argument, NULL, OPT_JSON },
+	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	/* The plugin's. */
 	{ "images-dir-fd", required_argument, NULL, OPT_IMAGES_DIR_FD },
 	{ "parent-pidfd", required_argument, NULL, OPT_PARENT_PIDFD },
@@ -121,6 +123,9 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 		return 0;
 	case OPT_JSON:
 		o->json = optarg;
+		return 0;
+	case OPT_NO_SANDBOX:
+		o->no_sandbox = true;
 		return 0;
 	case OPT_STATUS_FD:
 		return parse_fd(name, optarg, &o->status_fd, err);

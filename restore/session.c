@@ -33,7 +33,6 @@
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
 #include "restore/names.h"
-#include "restore/procevents.h"
 #include "restore/takeover.h"
 
 enum phase { WAITING, RESTORING, RUNNING, FAILED, STOPPED };
@@ -250,16 +249,10 @@ static void on_signal(struct session *session)
 	       info.ssi_signo, totals.nr_owed);
 }
 
-static void open_procevents(struct session *session)
+static void watch_procevents(struct session *session)
 {
-	struct fi_error err = { "" };
-
-	if (fi_procevents_open(&session->procevents, &err) == 0 &&
-	    watch(session, fi_procevents_fd(session->procevents)) == 0)
-		return;
-	fi_log(FI_LOG_WARN, "no process events (%s): pids of forked children will be missing",
-	       err.text[0] ? err.text : "cannot watch the socket");
-	fi_names_unavailable(session->names);
+	if (!session->procevents || watch(session, fi_procevents_fd(session->procevents)) < 0)
+		fi_names_unavailable(session->names);
 }
 
 static bool over(struct session *session)
@@ -474,7 +467,7 @@ static int begin(struct session *session)
 		r = watch_all(session);
 	if (r < 0)
 		return r;
-	open_procevents(session);
+	watch_procevents(session);
 	return serve_heritage(session);
 }
 
@@ -527,6 +520,7 @@ int fi_session_run(const struct fi_session_config *config, struct fi_report *rep
 {
 	struct session session = {
 		.config = config,
+		.procevents = config->procevents,
 		.record = &fi_ledger()->session,
 		.epfd = -EBADF,
 		.sigfd = -EBADF,

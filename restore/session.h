@@ -7,11 +7,13 @@
 
 #include "common/error.h"
 #include "images/image.h"
+#include "restore/procevents.h"
 #include "restore/report.h"
 
 struct fi_session_config {
-	const struct fi_image *image; /* stays the caller's */
-	int listener;		      /* lazy-pages.socket; stays the caller's */
+	const struct fi_image *image;	  /* stays the caller's */
+	int listener;			  /* lazy-pages.socket; stays the caller's */
+	struct fi_procevents *procevents; /* becomes the session's; NULL: not to be had */
 	int parent_pidfd; /* CRIU, or -EBADF: its death before the end of the restore means
 					 that the restore has failed */
 };

@@ -49,6 +49,7 @@ integration_tests = \
 	tests/integration/test-moves.sh \
 	tests/integration/test-protects.sh \
 	tests/integration/test-repeats.sh \
+	tests/integration/test-sandbox.sh \
 	tests/integration/test-scenarios.sh \
 	tests/integration/test-shapes.sh \
 	tests/integration/test-syscalls.sh \

@@ -15,11 +15,13 @@ restore_tests = \
 	tests/unit/test-names \
 	tests/unit/test-owed \
 	tests/unit/test-report \
+	tests/unit/test-sandbox \
 	tests/unit/test-serve-options \
 	tests/unit/test-smaps \
 	tests/unit/test-source \
 	tests/unit/test-takeover \
-	tests/unit/test-uffd
+	tests/unit/test-uffd \
+	tests/unit/test-workfile
 check_PROGRAMS += $(restore_tests)
 TESTS += $(restore_tests)
 
@@ -82,6 +84,9 @@ tests_unit_test_names_LDADD = $(restore_test_libs)
 tests_unit_test_report_CFLAGS = $(restore_test_cflags) $(JSON_C_CFLAGS)
 tests_unit_test_report_LDADD = $(restore_test_libs)
 
+tests_unit_test_sandbox_CFLAGS = $(restore_test_cflags) $(SECCOMP_CFLAGS) $(CAP_NG_CFLAGS)
+tests_unit_test_sandbox_LDADD = $(restore_test_libs)
+
 tests_unit_test_serve_options_CFLAGS = $(restore_test_cflags)
 tests_unit_test_serve_options_LDADD = $(restore_test_libs)
 
@@ -94,6 +99,9 @@ tests_unit_test_source_LDADD = $(restore_test_libs)
 tests_unit_test_takeover_CFLAGS = $(restore_test_cflags)
 tests_unit_test_takeover_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fi_uffd_read
 tests_unit_test_takeover_LDADD = $(restore_test_libs)
+
+tests_unit_test_workfile_CFLAGS = $(restore_test_cflags)
+tests_unit_test_workfile_LDADD = $(restore_test_libs)
 
 # Those with the real door, which is found first because they call it themselves.
 tests_unit_test_custody_CFLAGS = $(restore_test_cflags)

@@ -84,7 +84,8 @@ static pid_t start(void)
 
 	if (pid == 0) {
 		struct fi_error err;
-		int r = fi_keeper_run(engine, NULL, &err);
+		const struct fi_keeper_job job = { .engine = engine };
+		int r = fi_keeper_run(&job, &err);
 
 		_exit(r < 0 ? 99 : r);
 	}

@@ -406,6 +406,23 @@ static void another_engines_socket_is_not_removed(void **state)
 	fi_lazysock_unlink();
 }
 
+/* Planted by the owner of the directory. */
+static void a_symlink_in_the_way_is_replaced(void **state)
+{
+	fi_auto_close int listener = -EBADF, other = -EBADF;
+	struct stat st;
+
+	other = open("other", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(symlink("other", FI_LAZYSOCK_NAME), 0);
+	listener = fi_lazysock_listen(&err);
+	assert_true(listener >= 0);
+	assert_int_equal(lstat(FI_LAZYSOCK_NAME, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(fstat(other, &st), 0);
+	assert_true(S_ISREG(st.st_mode) && st.st_nlink == 1 && (st.st_mode & 0777) == 0644);
+	assert_int_equal(unlink("other"), 0);
+}
+
 static void a_directory_in_the_way_is_an_error(void **state)
 {
 	assert_int_equal(mkdir(FI_LAZYSOCK_NAME, 0700), 0);
@@ -444,6 +461,11 @@ static void another_user_is_refused(void **state)
 	assert_int_equal(fi_lazysock_accept(listener, &sock, &err), -EPERM);
 	assert_non_null(strstr(err.text, "65534"));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+
+	/* That was not the one that there is room for. */
+	criu = connect_to();
+	assert_true(criu >= 0);
+	assert_int_equal(fi_lazysock_accept(listener, &sock, &err), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -467,6 +489,7 @@ int main(void)
 		TEST(random_bytes_never_crash_or_leak),
 		WORK(listens_in_the_working_directory),
 		WORK(another_engines_socket_is_not_removed),
+		WORK(a_symlink_in_the_way_is_replaced),
 		WORK(a_directory_in_the_way_is_an_error),
 		WORK(another_user_is_refused),
 	};

@@ -61,7 +61,8 @@ static void accepts(const char *line, const struct fi_serve_options *want)
 	    !same(got.json, want->json) || got.level != want->level ||
 	    got.images_dir_fd != want->images_dir_fd || got.status_fd != want->status_fd ||
 	    got.parent_pidfd != want->parent_pidfd || got.daemon != want->daemon ||
-	    got.help != want->help || got.version != want->version)
+	    got.no_sandbox != want->no_sandbox || got.help != want->help ||
+	    got.version != want->version)
 		fail_msg("'%s': not what was expected", line);
 }
 
@@ -110,6 +111,9 @@ static void ours_and_the_plugins(void **state)
 	want.images_dir_fd = 5;
 	want.parent_pidfd = 0;
 	accepts("--json report.json --images-dir-fd 5 --parent-pidfd 0", &want);
+	want = defaults();
+	want.no_sandbox = true;
+	accepts("--no-sandbox", &want);
 }
 
 static void verbosity_is_as_in_criu(void **state)
