@@ -7,6 +7,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "common/cleanup.h"
 #include "restore/inspect.h"
 #include "tests/fuzz/fuzz.h"
@@ -25,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ "--all", "--pages" },
 		{ "--all", "--json" },
 		{ "--all", "--pages", "--html", "/dev/null" },
-		{ "--pages", "--diff", "PATH", "--json" },
-		{ "--diff", "PATH" },
+		{ "--pages", "--json", "--diff" },
+		{ "--kind", "anon", "--diff" },
 		{ "--grep", "hex:00", "--kind", "anon" },
 		{ "--grep", "hex:010000000000000003", "--json", "--range", "0x10000-0x28000" },
 		{ "--dump", "0x10ff0,8192", "-t", "10" },
@@ -46,8 +48,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	path = pack_show(&pack);
 	choice = choices[pack.options / PACK_MORE % FI_ARRAY_SIZE(choices)];
 	words[nr++] = (char *)"inspect";
-	for (i = 0; i < FI_ARRAY_SIZE(choices[0]) && choice[i]; i++)
-		words[nr++] = (char *)(choice[i][0] == 'P' ? path : choice[i]);
+	for (i = 0; choice[i]; i++) {
+		words[nr++] = (char *)choice[i];
+		if (strcmp(choice[i], "--diff") == 0)
+			words[nr++] = (char *)pack_show_other(&pack);
+	}
 	words[nr++] = (char *)path;
 	words[nr] = NULL;
 	r = fi_inspect_main((int)nr, words);

@@ -4,9 +4,9 @@
  *
  * The input is a script for the sender.  Each step is a byte:
  *   bits 0-3  so many bytes of the input are sent
- *   bits 4-5  so many descriptors go with them
+ *   bits 4-5  so many descriptors go with them; 3: more than there is room for
  *   bit 6     then the receiver looks
- *   bit 7     then the connection ends
+ *   bit 7     then it dies, and another one goes on
  */
 #include "config.h"
 
@@ -19,9 +19,15 @@
 #include "restore/lazysock.h"
 #include "tests/fuzz/fuzz.h"
 
+#define TOO_MANY 6
+
+/* What the receiver was given last, and has to be given again if it dies. */
+static struct fi_lazy_msg given;
+static bool again;
+
 static void say(int fd, const uint8_t *bytes, size_t len, size_t nr_fds)
 {
-	const int some[3] = { fd, fd, fd };
+	const int some[TOO_MANY] = { fd, fd, fd, fd, fd, fd };
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(some))];
@@ -44,6 +50,16 @@ static void say(int fd, const uint8_t *bytes, size_t len, size_t nr_fds)
 	(void)sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static void check(const struct fi_lazy_msg *msg)
+{
+	FUZZ_CHECK(msg->kind <= FI_LAZY_CLOSED);
+	FUZZ_CHECK((msg->kind == FI_LAZY_TASK) == (msg->uffd >= 0));
+	if (msg->kind == FI_LAZY_TASK || msg->kind == FI_LAZY_ZOMBIE)
+		FUZZ_CHECK(msg->vpid > 0);
+	if (msg->kind == FI_LAZY_TASK)
+		FUZZ_CHECK(msg->pid == getpid() && fcntl(msg->uffd, F_GETFD) == FD_CLOEXEC);
+}
+
 /* Reads on until there is nothing, or nothing more; false after an error. */
 static bool look(struct fi_lazysock *sock)
 {
@@ -51,31 +67,30 @@ static bool look(struct fi_lazysock *sock)
 	struct fi_lazy_msg msg;
 	int r;
 
-	for (;;) {
+	do {
+		if (!again)
+			fi_close(&given.uffd);
 		r = fi_lazysock_next(sock, &msg, &error);
-		if (r < 0) {
-			FUZZ_CHECK(r != -EPROTO || error.text[0]);
-			return r == -EAGAIN;
-		}
-		switch (msg.kind) {
-		case FI_LAZY_TASK:
-			FUZZ_CHECK(msg.uffd >= 0 && msg.vpid > 0 && msg.pid == getpid());
-			FUZZ_CHECK(fcntl(msg.uffd, F_GETFD) == FD_CLOEXEC);
-			(void)close(msg.uffd);
+		if (again)
+			FUZZ_CHECK(r == 0 && msg.kind == given.kind && msg.vpid == given.vpid &&
+				   msg.uffd == given.uffd && msg.pid == given.pid);
+		again = false;
+		if (r < 0)
 			break;
-		case FI_LAZY_ZOMBIE:
-			FUZZ_CHECK(msg.uffd < 0 && msg.vpid > 0);
-			break;
-		case FI_LAZY_FINISHED:
-			FUZZ_CHECK(msg.uffd < 0);
-			break;
-		case FI_LAZY_CLOSED:
-			FUZZ_CHECK(msg.uffd < 0);
-			return true;
-		default:
-			FUZZ_CHECK(false);
-		}
-	}
+		check(&msg);
+		given = msg;
+	} while (msg.kind != FI_LAZY_CLOSED);
+	FUZZ_CHECK(r != -EPROTO || error.text[0]);
+	return r == 0 || r == -EAGAIN;
+}
+
+static void die(struct fi_lazysock *sock)
+{
+	fi_lazysock_resume(sock);
+	if (given.uffd < 0)
+		return;
+	FUZZ_CHECK(fi_lazysock_holds(sock) == given.uffd);
+	again = true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -91,6 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	first = dup(pair[1]);
 	(void)close(first);
 	sock.fd = pair[0];
+	given.uffd = -EBADF;
+	again = false;
 	while (good && size > 0) {
 		const uint8_t step = *data++;
 
@@ -98,16 +115,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		len = step & 15;
 		len = len < size ? len : size;
 		if (len > 0)
-			say(pair[1], data, len, step >> 4 & 3);
+			say(pair[1], data, len, (step >> 4 & 3) == 3 ? TOO_MANY : step >> 4 & 3);
 		data += len;
 		size -= len;
 		if (step & 0x40)
 			good = look(&sock);
-		if (step & 0x80)
-			(void)shutdown(pair[1], SHUT_WR);
+		if (good && (step & 0x80))
+			die(&sock);
 	}
+	(void)shutdown(pair[1], SHUT_WR);
 	if (good)
 		(void)look(&sock);
+	fi_close(&given.uffd);
 	/* Whatever came is closed by now, or was taken out of the message. */
 	last = dup(pair[1]);
 	FUZZ_CHECK(last == first);

@@ -484,6 +484,15 @@ static void mutate_pack(struct pack *pack)
 	case 4:
 		pack->files[i].kind = "FPL"[below(3)];
 		break;
+	case 5: /* as it was in what is compared with */
+		if (pack->nr == PACK_FILES || strlen(pack->files[i].name) > PACK_NAME - 2)
+			break;
+		file = pack->files[i];
+		file.name[0] = '~';
+		memcpy(file.name + 1, pack->files[i].name, PACK_NAME - 1);
+		pack->files[pack->nr++] = file;
+		mutate_file(&pack->files[pack->nr - 1]);
+		break;
 	default:
 		mutate_file(&pack->files[i]);
 		break;

@@ -372,7 +372,7 @@ int pack_tar(const struct pack *pack)
 static struct {
 	char path[128];
 	int dirfd;
-} shown = { .dirfd = -1 };
+} shown = { .dirfd = -EBADF };
 
 static void remove_shown(void)
 {
@@ -394,17 +394,21 @@ static void make_shown(void)
 	(void)atexit(remove_shown);
 }
 
+/* A path for an archive, which is closed when the next one takes its place. */
+static void show_tar(const struct pack *pack, int *fd, char path[64])
+{
+	fi_close(fd);
+	*fd = pack_tar(pack);
+	(void)snprintf(path, 64, "/proc/self/fd/%d", *fd);
+}
+
 const char *pack_show(const struct pack *pack)
 {
 	static char path[64];
-	static int archive = -1;
+	static int archive = -EBADF;
 
-	if (archive >= 0)
-		(void)close(archive);
-	archive = -1;
 	if (pack->options & PACK_ARCHIVE) {
-		archive = pack_tar(pack);
-		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", archive);
+		show_tar(pack, &archive, path);
 		return path;
 	}
 	if (shown.dirfd < 0)
@@ -412,4 +416,19 @@ const char *pack_show(const struct pack *pack)
 	empty(shown.dirfd);
 	pack_unpack(pack, shown.dirfd);
 	return shown.path;
+}
+
+const char *pack_show_other(const struct pack *pack)
+{
+	static int archive = -EBADF;
+	static struct pack other;
+	static char path[64];
+	size_t i;
+
+	other = *pack;
+	for (i = 0; i < other.nr; i++)
+		if (other.files[i].name[0] == '~')
+			memmove(other.files[i].name, other.files[i].name + 1, PACK_NAME - 1);
+	show_tar(&other, &archive, path); /* of two with one name, the last counts */
+	return path;
 }

@@ -73,4 +73,8 @@ int pack_tar(const struct pack *pack);
  * path, or that of an archive with PACK_ARCHIVE; it is good until the next call. */
 const char *pack_show(const struct pack *pack);
 
+/* An archive like that, with every file "~NAME" of the pack in the place of NAME: something to compare
+ * with. */
+const char *pack_show_other(const struct pack *pack);
+
 #endif
