@@ -438,6 +438,10 @@ static void rename_file(struct pack_file *file)
 		"previous/pages-1.img",
 		"previous/inventory.img",
 		"previous/pagemap-10.img",
+		"older/pages-1.img",
+		"older/inventory.img",
+		"older/pagemap-10.img",
+		"older/parent",
 	};
 
 	(void)snprintf(file->name, sizeof(file->name), "%s", names[below(FI_ARRAY_SIZE(names))]);

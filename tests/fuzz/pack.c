@@ -256,13 +256,17 @@ static void write_out(int fd, const struct pack_file *file)
 
 static void unpack_file(int dirfd, const struct pack_file *file)
 {
+	const char *inner;
 	char target[256];
 	int fd;
 
 	if (file->kind == 'L') {
 		(void)snprintf(target, sizeof(target), "%.*s", (int)file->len,
 			       (const char *)file->data);
-		if (is_inside(target, true))
+		/* From a directory inside, one step up is still inside. */
+		inner = strchr(file->name, '/') && strncmp(target, "../", 3) == 0 ? target + 3
+										  : target;
+		if (is_inside(inner, true))
 			(void)symlinkat(target, dirfd, file->name);
 		return;
 	}

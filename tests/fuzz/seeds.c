@@ -176,6 +176,29 @@ static void keep_few(struct pack *pack)
 	*pack = few;
 }
 
+/* The parent gets a parent, which is like it. */
+static void deepen(struct pack *pack)
+{
+	static const char older[] = "../older", previous[] = "previous/";
+	const size_t nr = pack->nr, len = sizeof(previous) - 1;
+	size_t i;
+
+	for (i = 0; i < nr && pack->nr < PACK_FILES - 1; i++) {
+		struct pack_file *file = &pack->files[pack->nr];
+
+		if (strncmp(pack->files[i].name, previous, len) != 0)
+			continue;
+		*file = pack->files[i];
+		(void)snprintf(file->name, PACK_NAME, "older/%.30s", pack->files[i].name + len);
+		pack->nr++;
+	}
+	pack->files[pack->nr++] = (struct pack_file){ .kind = 'L',
+						      .name = "previous/parent",
+						      .data = (const uint8_t *)older,
+						      .len = sizeof(older) - 1,
+						      .size = sizeof(older) - 1 };
+}
+
 static void images(void)
 {
 	static struct pack pack;
@@ -192,6 +215,8 @@ static void images(void)
 	builder_sample(&b, &parent);
 	take_image(&pack, b.dirfd);
 	save_image(&pack, "plain");
+	deepen(&pack);
+	save_image(&pack, "deep");
 	builder_done(&parent);
 	builder_done(&b);
 }
