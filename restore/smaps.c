@@ -10,26 +10,36 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* "start-end " begins the first line of a mapping. */
+/* "start-end " begins the first line of a mapping.  Other lines leave *@from and *@to alone. */
 static bool parse_range(const char *line, uint64_t *from, uint64_t *to)
 {
 	char *at, *last;
+	uint64_t start, end;
 
-	*from = strtoull(line, &at, 16);
+	start = strtoull(line, &at, 16);
 	if (at == line || *at != '-')
 		return false;
-	*to = strtoull(at + 1, &last, 16);
-	return last > at + 1 && *last == ' ';
+	end = strtoull(at + 1, &last, 16);
+	if (last == at + 1 || *last != ' ')
+		return false;
+	*from = start;
+	*to = end;
+	return true;
 }
 
 bool fi_smaps_find_wipes(FILE *smaps, uint64_t addr, uint64_t *end, bool *ret)
 {
 	char line[4096];
-	bool here = false;
-	uint64_t from, to;
+	bool here = false, begins, ended = true;
+	uint64_t from, to = 0;
 
-	/* "VmFlags: aa bb ..." is a mapping's last line. */
+	/* "VmFlags: aa bb ..." is a mapping's last line.  The name of a file can be longer than our
+	 * line, and what comes then is the process's choice. */
 	while (fgets(line, sizeof(line), smaps)) {
+		begins = ended;
+		ended = strchr(line, '\n') != NULL;
+		if (!begins)
+			continue;
 		if (strncmp(line, "VmFlags:", 8) == 0) {
 			if (!here)
 				continue;

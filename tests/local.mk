@@ -12,3 +12,4 @@ include tests/integration/local.mk
 include tests/faults/local.mk
 include tests/demo/local.mk
 include tests/bench/local.mk
+include tests/fuzz/local.mk

@@ -69,6 +69,32 @@ static void where_nothing_is_nothing_is_said(void **state)
 	assert_true(wipes);
 }
 
+/* Found by fuzzing: half a range ends no mapping, and what a name longer than any line says is its own
+ * affair. */
+static void only_a_range_at_the_beginning_of_a_line_counts(void **state)
+{
+	static const char begin[] = "1000-3000 rw-p 00000000 00:00 7 ";
+	static const char claim[] = "VmFlags: wf\n";
+	static const char end_of_it[] = "Size: 8 kB\nVmFlags: rd\n";
+	static char named[5000];
+	size_t len = 4095; /* what our reader takes at once */
+	uint64_t end = 77;
+	bool wipes = true;
+
+	assert_true(find("1000-3000 rw-p 0 0 0\n1-2\nVmFlags: rd\n", 0x1000, &end, &wipes));
+	assert_false(wipes);
+	assert_int_equal(end, 0x3000);
+
+	memset(named, 'n', sizeof(named));
+	memcpy(named, begin, sizeof(begin) - 1);
+	memcpy(named + len, claim, sizeof(claim) - 1);
+	memcpy(named + len + sizeof(claim) - 1, end_of_it, sizeof(end_of_it));
+	wipes = true;
+	assert_true(find(named, 0x2000, &end, &wipes));
+	assert_false(wipes);
+	assert_int_equal(end, 0x3000);
+}
+
 static void the_real_thing(void **state)
 {
 	char *at = mmap(NULL, 6 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -110,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_mapping),
 		cmocka_unit_test(where_nothing_is_nothing_is_said),
+		cmocka_unit_test(only_a_range_at_the_beginning_of_a_line_counts),
 		cmocka_unit_test(the_real_thing),
 		cmocka_unit_test(a_second_thread_is_company),
 	};
