@@ -36,6 +36,9 @@ static struct words {
 	_Atomic int code;   /* negative: go on */
 	_Atomic int signal; /* that the engine was sent */
 	_Atomic bool ready_at_once;
+	_Atomic int read; /* what the reader ends with; negative: of SIGKILL */
+	_Atomic pid_t reader, finisher;
+	_Atomic unsigned lives_when_read, finished;
 } * words;
 
 static struct fi_ledger *ledger;
@@ -75,6 +78,37 @@ static int engine(void *arg)
 		nap();
 	}
 	return words->code;
+}
+
+static int reader(void *arg)
+{
+	words->reader = getpid();
+	words->lives_when_read = words->lives;
+	if (words->read < 0)
+		(void)raise(SIGKILL);
+	return words->read;
+}
+
+static int finish(void *arg)
+{
+	words->finisher = getpid();
+	words->finished++;
+	return *(const int *)arg;
+}
+
+/* With a reader, and something to do in the end. */
+static pid_t start_all(int end)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		const struct fi_keeper_job job = { reader, engine, finish, &end };
+		struct fi_error err;
+		int r = fi_keeper_run(&job, &err);
+
+		_exit(r < 0 ? 99 : r);
+	}
+	return pid;
 }
 
 /* The session's first process.  Its exit status is that of the session. */
@@ -183,6 +217,46 @@ static void the_exit_code_is_the_engines(void **state)
 	words->code = 7;
 	assert_int_equal(end_of(first), 7 << 8);
 	assert_int_equal(words->lives, 1);
+	assert_nobody_left();
+}
+
+static void a_reader_comes_first_and_a_keeper_finishes(void **state)
+{
+	pid_t first = start_all(0);
+
+	WAIT_FOR(words->lives == 1);
+	assert_int_not_equal(words->reader, words->engine);
+	assert_int_not_equal(words->reader, first);
+	assert_int_equal(words->lives_when_read, 0);
+	assert_int_equal(words->finished, 0);
+	(void)kill(words->engine, SIGKILL);
+	WAIT_FOR(words->lives == 2);
+	assert_int_equal(words->finished, 0);
+	words->code = 0;
+	assert_int_equal(end_of(first), 0);
+	assert_int_equal(words->finished, 1);
+	assert_int_equal(words->finisher, first);
+	assert_nobody_left();
+}
+
+static void what_fails_in_the_end_is_the_exit_code(void **state)
+{
+	pid_t first = start_all(4);
+
+	WAIT_FOR(words->lives == 1);
+	words->code = 0;
+	assert_int_equal(end_of(first), 4 << 8);
+	assert_nobody_left();
+}
+
+static void without_a_reader_that_ends_well_there_is_no_engine(void **state)
+{
+	words->read = 6;
+	assert_int_equal(end_of(start_all(0)), 6 << 8);
+	words->read = -1;
+	assert_int_equal(end_of(start_all(0)), 1 << 8);
+	assert_int_equal(words->lives, 0);
+	assert_int_equal(words->finished, 0);
 	assert_nobody_left();
 }
 
@@ -351,6 +425,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_exit_code_is_the_engines),
+		TEST(a_reader_comes_first_and_a_keeper_finishes),
+		TEST(what_fails_in_the_end_is_the_exit_code),
+		TEST(without_a_reader_that_ends_well_there_is_no_engine),
 		TEST(an_engine_that_dies_is_replaced),
 		TEST(a_second_keeper_that_dies_is_replaced),
 		TEST(the_second_keeper_takes_the_firsts_place),

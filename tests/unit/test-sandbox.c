@@ -205,7 +205,7 @@ static const struct refusal {
 	{ "io_uring_setup", call_io_uring, true, false, 0 },
 	{ "mmap, PROT_EXEC", call_memory_to_run, true, false, 0 },
 	{ "mprotect, PROT_EXEC", call_memory_made_to_run, true, false, 0 },
-	{ "ioctl, TIOCSTI", call_terminal_input, true, false, 0 },
+	{ "ioctl, TIOCSTI", call_terminal_input, false, false, 0 },
 	{ "keyctl", call_keyctl, true, false, 0 },
 	{ "add_key", call_add_key, true, false, 0 },
 	{ "kill, signal 64", call_kill_softly, true, true, 0 },
