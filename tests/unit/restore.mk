@@ -15,13 +15,16 @@ restore_tests = \
 	tests/unit/test-names \
 	tests/unit/test-owed \
 	tests/unit/test-report \
-	tests/unit/test-sandbox \
 	tests/unit/test-serve-options \
 	tests/unit/test-smaps \
 	tests/unit/test-source \
 	tests/unit/test-takeover \
 	tests/unit/test-uffd \
 	tests/unit/test-workfile
+# With sanitizers nothing is refused.
+if !SANITIZED
+restore_tests += tests/unit/test-sandbox
+endif
 check_PROGRAMS += $(restore_tests)
 TESTS += $(restore_tests)
 
