@@ -10,6 +10,12 @@ _faultin_options()
 		grep -oE '(^|[ ,])--?[A-Za-z][A-Za-z-]*' | grep -oE -e '-.*'
 }
 
+# _faultin_sessions: the names of those that run
+_faultin_sessions()
+{
+	"${COMP_WORDS[0]}" status 2>/dev/null | sed -nE 's/^session ([0-9-]+):.*/\1/p'
+}
+
 _faultin()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
@@ -32,6 +38,14 @@ _faultin()
 		;;
 	-t | --task | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd)
 		return # nothing that could be guessed
+		;;
+	esac
+	case $verb in
+	complete | pause | rate | resume | status | wait)
+		[[ $word == -* ]] || {
+			COMPREPLY=($(compgen -W "$(_faultin_sessions)" -- "$word"))
+			return
+		}
 		;;
 	esac
 	if [[ $word == -* ]]; then

@@ -3,9 +3,16 @@
 
 man_sources = \
 	doc/faultin.1.scd \
+	doc/faultin-complete.1.scd \
 	doc/faultin-inspect.1.scd \
+	doc/faultin-pause.1.scd \
+	doc/faultin-rate.1.scd \
+	doc/faultin-resume.1.scd \
 	doc/faultin-serve.1.scd \
+	doc/faultin-status.1.scd \
 	doc/faultin-verify.1.scd \
+	doc/faultin-wait.1.scd \
+	doc/faultin-control.5.scd \
 	doc/faultin-report.5.scd \
 	doc/faultin-plugin.7.scd
 EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md \
@@ -31,11 +38,25 @@ scdoc = $(AM_V_GEN)$(MKDIR_P) doc && $(SCDOC) <$(top_srcdir)/$@.scd >$@.tmp && m
 
 doc/faultin.1: $(top_srcdir)/doc/faultin.1.scd
 	$(scdoc)
+doc/faultin-complete.1: $(top_srcdir)/doc/faultin-complete.1.scd
+	$(scdoc)
 doc/faultin-inspect.1: $(top_srcdir)/doc/faultin-inspect.1.scd
+	$(scdoc)
+doc/faultin-pause.1: $(top_srcdir)/doc/faultin-pause.1.scd
+	$(scdoc)
+doc/faultin-rate.1: $(top_srcdir)/doc/faultin-rate.1.scd
+	$(scdoc)
+doc/faultin-resume.1: $(top_srcdir)/doc/faultin-resume.1.scd
 	$(scdoc)
 doc/faultin-serve.1: $(top_srcdir)/doc/faultin-serve.1.scd
 	$(scdoc)
+doc/faultin-status.1: $(top_srcdir)/doc/faultin-status.1.scd
+	$(scdoc)
 doc/faultin-verify.1: $(top_srcdir)/doc/faultin-verify.1.scd
+	$(scdoc)
+doc/faultin-wait.1: $(top_srcdir)/doc/faultin-wait.1.scd
+	$(scdoc)
+doc/faultin-control.5: $(top_srcdir)/doc/faultin-control.5.scd
 	$(scdoc)
 doc/faultin-report.5: $(top_srcdir)/doc/faultin-report.5.scd
 	$(scdoc)

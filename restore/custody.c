@@ -40,8 +40,8 @@ static bool spaces_have(const struct fi_ledger *ledger, int fd)
 	return fi_lazysock_holds(&ledger->session.criu) == fd;
 }
 
-/* Accepted, and the engine died before it could say so: the only socket of this family that is not
- * a listener. */
+/* Accepted, and the engine died before it could say so.  Those who had asked something of the session
+ * (control.h) came by another name. */
 static bool is_criu(const struct fi_ledger *ledger, int fd)
 {
 	int family = 0, listens = 0;
@@ -50,7 +50,7 @@ static bool is_criu(const struct fi_ledger *ledger, int fd)
 	if (ledger->session.connected || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
 		return false;
-	return family == AF_UNIX && !listens;
+	return family == AF_UNIX && !listens && fi_lazysock_is_name(fd);
 }
 
 static int look_at(const struct fi_image *image, int fd)

@@ -149,7 +149,10 @@ static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *
 
 	worker->now = fi_now_ns();
 	step = fi_demand_step(space, &birth);
-	if (load(&space->count.faults) != faults) {
+	faults = load(&space->count.faults) - faults;
+	if (faults) {
+		/* Each has waited until the last one of them was answered, at most. */
+		fi_latency_add(&worker->latency, fi_now_ns() - worker->now, faults);
 		if (worker->now - space->last_fault >= FI_BURST_PAUSE_NS)
 			space->burst_since = worker->now;
 		space->last_fault = worker->now;

@@ -56,6 +56,9 @@ static bool is_young(const struct fi_space *space, uint64_t now)
 	return space->parent && now - space->since < CHILD_PATIENCE_NS;
 }
 
+/* Below so many bytes a second, small chunks make a smooth drain. */
+#define SMOOTH_RATE (UINT64_C(4) << 20)
+
 /* The next space to drain, in turn; restored tasks' first.  NULL: none now, and *@wait_ns is how
  * long until a child may have become old enough (0: until something is added).  Under the engine's
  * lock. */
@@ -72,8 +75,9 @@ static struct fi_space *choose(struct fi_engine *engine, size_t *turn, uint64_t 
 
 		if (space->state != FI_SPACE_LIVE || fi_space_nr_owed(space) == 0)
 			continue;
-		if (space->parent == 0 || (streams(space) && fi_drain_is_behind(space) &&
-					   now - space->last_fault < CHILD_STREAM_NS)) {
+		if (space->parent == 0 || engine->policy->full ||
+		    (streams(space) && fi_drain_is_behind(space) &&
+		     now - space->last_fault < CHILD_STREAM_NS)) {
 			*turn = at + 1;
 			return fi_space_get(space);
 		}
@@ -92,14 +96,53 @@ void fi_drain_faulted(struct fi_space *space)
 		(void)pthread_cond_signal(&worker->engine->work);
 }
 
-static struct fi_space *wait_for_work(struct fi_engine *engine, size_t *turn)
+/* Whether the policy lets this worker take a chunk; if not, *@wait_ns is how long until it may (0:
+ * until the policy is another).  With a rate there is one worker, so that what it drains can be
+ * measured.  Under the engine's lock. */
+static bool may_drain(const struct fi_drain_worker *worker, uint64_t *wait_ns)
 {
+	const struct fi_engine *engine = worker->engine;
+	const struct fi_policy *policy = engine->policy;
+	uint64_t now;
+
+	*wait_ns = 0;
+	if (policy->full)
+		return true;
+	if (policy->paused || (policy->rate && worker->index))
+		return false;
+	if (!policy->rate)
+		return true;
+	now = fi_now_ns();
+	*wait_ns = engine->drain_from > now ? engine->drain_from - now : 0;
+	return *wait_ns == 0;
+}
+
+/* The policy wants a look after each chunk. */
+static bool is_held_back(const struct fi_policy *policy)
+{
+	return !policy->full && (policy->paused || policy->rate);
+}
+
+/* The one worker of a drain with a rate has given @nr_pages. */
+static void pay(struct fi_engine *engine, uint64_t nr_pages)
+{
+	uint64_t rate = engine->policy->rate;
+
+	(void)pthread_mutex_lock(&engine->lock);
+	if (rate)
+		engine->drain_from = fi_now_ns() + nr_pages * FI_PAGE_SIZE * 1000000000 / rate;
+	(void)pthread_mutex_unlock(&engine->lock);
+}
+
+static struct fi_space *wait_for_work(const struct fi_drain_worker *worker, size_t *turn)
+{
+	struct fi_engine *engine = worker->engine;
 	struct fi_space *space = NULL;
 	uint64_t wait_ns = 0;
 
 	(void)pthread_mutex_lock(&engine->lock);
 	while (!engine->stopping) {
-		if (engine->restored)
+		if (may_drain(worker, &wait_ns) && engine->restored)
 			space = choose(engine, turn, &wait_ns);
 		if (space)
 			break;
@@ -128,8 +171,11 @@ static bool crowded(const struct fi_drain_worker *worker, const struct fi_room *
 
 /* Waits where demand would suffer, or does meanwhile what it would not suffer from.  Returns how to go
  * on after @nr chunks. */
-static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr)
+static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr,
+			      const struct fi_policy *policy)
 {
+	if (policy->full)
+		return FI_PACE_FULL;
 	for (;;) {
 		uint64_t now = fi_now_ns(), waited = fi_source_waited(space->source, now);
 
@@ -139,6 +185,8 @@ static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr)
 		}
 		if (is_young(space, now))
 			return FI_PACE_AHEAD;
+		if (policy->rate && policy->rate < SMOOTH_RATE)
+			return FI_PACE_SHORT;
 		if (now - space->last_fault >= FI_PAUSE_NS)
 			return FI_PACE_FULL;
 		if (streams(space))
@@ -170,22 +218,32 @@ void *fi_drain_thread(void *arg)
 	struct fi_drain_worker *worker = arg;
 	struct fi_engine *engine = worker->engine;
 	struct fi_space *space;
+	struct fi_claim claim = { 0 };
+	unsigned claimed = 0; /* id of the space that it is for */
 	struct fi_room room;
 	size_t turn = 0;
 
 	fi_room_init(&room);
-	while ((space = wait_for_work(engine, &turn))) {
+	while ((space = wait_for_work(worker, &turn))) {
+		uint64_t drained = space->count.drained;
 		enum fi_step step = FI_STEP_MORE;
-		struct fi_claim claim = { 0 };
 
+		/* Whoever goes on after each chunk goes on where it was. */
+		if (space->id != claimed || !is_held_back(engine->policy))
+			claim = (struct fi_claim){ 0 };
+		claimed = space->id;
 		for (unsigned i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
 			fi_room_make_way(&room, engine);
 			if (crowded(worker, &room))
 				break;
 			if (!room.nr_left)
 				nap(SOLE_CPU_NAP_NS);
-			step = drain_step(space, &claim, keep_pace(space, i));
+			step = drain_step(space, &claim, keep_pace(space, i, engine->policy));
+			if (is_held_back(engine->policy))
+				break;
 		}
+		if (is_held_back(engine->policy))
+			pay(engine, space->count.drained - drained);
 		if (fi_fate_calls(space, step))
 			fi_demand_call(space);
 		else if (step != FI_STEP_MORE)

@@ -203,6 +203,7 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 		return fi_error_set(err, -ENOMEM, "out of memory");
 	engine->watcher = *watcher;
 	engine->ended = (struct fi_engine_totals *)(void *)fi_ledger()->session.ended;
+	engine->policy = &fi_ledger()->session.policy;
 	(void)pthread_mutex_init(&engine->lock, NULL);
 	(void)pthread_mutex_init(&engine->guard_lock, NULL);
 	fi_cond_init(&engine->work);
@@ -313,6 +314,50 @@ void fi_engine_heard(struct fi_engine *engine)
 
 	if (read(engine->ended_fd, &count, sizeof(count)) < 0)
 		return; /* nothing new: fine */
+}
+
+void fi_engine_steered(struct fi_engine *engine)
+{
+	(void)pthread_mutex_lock(&engine->lock);
+	engine->drain_from = 0;
+	(void)pthread_cond_broadcast(&engine->work);
+	(void)pthread_mutex_unlock(&engine->lock);
+}
+
+static void look_into(struct fi_space *space, struct fi_space_status *ret)
+{
+	*ret = (struct fi_space_status){
+		.id = space->id,
+		.parent = space->parent,
+		.vpid = space->vpid,
+		.pid = space->pid,
+		.failed = space->state == FI_SPACE_FAILED,
+		.nr_lazy = space->pagemap->nr_lazy_pages,
+	};
+	(void)pthread_mutex_lock(&space->owed_lock);
+	ret->image = space->slot ? space->slot->image : 0;
+	ret->nr_owed = space->owed.count;
+	(void)pthread_mutex_unlock(&space->owed_lock);
+	add_counters(&ret->count, &space->count);
+}
+
+size_t fi_engine_spaces(struct fi_engine *engine, struct fi_space_status *at, size_t room)
+{
+	size_t nr = 0;
+
+	(void)pthread_mutex_lock(&engine->lock);
+	for (int children = 0; children <= 1; children++)
+		for (size_t i = 0; i < engine->spaces.nr && nr < room; i++)
+			if ((engine->spaces.at[i]->parent != 0) == children)
+				look_into(engine->spaces.at[i], &at[nr++]);
+	(void)pthread_mutex_unlock(&engine->lock);
+	return nr;
+}
+
+void fi_engine_latency(const struct fi_engine *engine, struct fi_latency *sum)
+{
+	for (unsigned i = 0; i < engine->nr_demand; i++)
+		fi_latency_sum(sum, &engine->demand[i].latency);
 }
 
 void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret)

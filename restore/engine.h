@@ -13,6 +13,7 @@
 #define FI_RESTORE_ENGINE_H
 
 #include "common/error.h"
+#include "restore/latency.h"
 #include "restore/space.h"
 
 struct fi_engine; /* opaque */
@@ -34,6 +35,17 @@ struct fi_engine_totals {
 	uint64_t nr_failed;	  /* spaces that could not be served */
 	uint64_t nr_orphans;	  /* children for whom there was no memory: nobody serves them, and
 				     their descriptors must stay open, so the process must not end */
+};
+
+/* A live space. */
+struct fi_space_status {
+	unsigned id, parent; /* of the space; parent 0: a restored task */
+	uint32_t image; /* vpid at the dump of the task that it descends from; 0: it is ending */
+	uint32_t vpid;	/* 0: not known */
+	pid_t pid;	/* 0: not known */
+	bool failed;
+	uint64_t nr_lazy, nr_owed; /* pages: what that task was owed at first, what this one is */
+	struct fi_counters count;
 };
 
 int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **ret,
@@ -59,6 +71,17 @@ void fi_engine_look(struct fi_engine *engine, struct fi_space *space);
 /* Readable when a space has ended since the last fi_engine_heard. */
 int fi_engine_fd(const struct fi_engine *engine);
 void fi_engine_heard(struct fi_engine *engine);
+
+/* The drain's policy in the ledger has changed. */
+void fi_engine_steered(struct fi_engine *engine);
+
+/* What there is to be seen of the live spaces, at most @room of them, restored tasks before children.
+ * Returns how many are in @at. */
+size_t fi_engine_spaces(struct fi_engine *engine, struct fi_space_status *at, size_t room);
+
+/* Adds the latencies of the faults that this engine has answered: from before the read of the fault's
+ * message to when all that were read with it were answered, or parked. */
+void fi_engine_latency(const struct fi_engine *engine, struct fi_latency *sum);
 
 void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret);
 

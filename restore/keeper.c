@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "restore/control.h"
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
 #include "restore/log.h"
@@ -215,6 +216,7 @@ static void wait_for_tasks(const struct fi_ledger *ledger)
 static int give_up(struct keeper *k, const char *why)
 {
 	fi_log(FI_LOG_ERROR, "%s: the session cannot be continued, its tasks are killed", why);
+	fi_control_end(); /* who waits for the session need not wait any longer */
 	if (!kill_tasks(k->ledger)) {
 		fi_log(FI_LOG_ERROR,
 		       "not every task is known: nothing is closed, those left wait for ever at "
@@ -406,6 +408,7 @@ int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 	struct keeper k = { .ledger = fi_ledger(), .job = job, .self = FIRST };
 	struct fi_keeper_record *record = &k.ledger->keeper;
 	sigset_t set;
+	enum next next;
 	int code;
 
 	for (size_t i = 0; i < FI_ARRAY_SIZE(record->pidfd); i++)
@@ -421,9 +424,10 @@ int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 	fi_keep(FI_KEPT_SIGNALS, k.sigfd);
 	set_name("faultin-keeper");
 	guard(&k);
-	if (job->read && read_first(&k, &code) != GO_ON)
-		return code;
-	return be_primary(&k);
+	next = job->read ? read_first(&k, &code) : GO_ON;
+	if (next == STOP)
+		fi_control_end();
+	return next == GO_ON ? be_primary(&k) : code;
 }
 
 void fi_keeper_ready(void)

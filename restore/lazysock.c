@@ -63,6 +63,15 @@ int fi_lazysock_accept(int listener, struct fi_lazysock *ret, struct fi_error *e
 	return r;
 }
 
+bool fi_lazysock_is_name(int fd)
+{
+	struct sockaddr_un addr = { 0 };
+	socklen_t len = sizeof(addr);
+
+	return getsockname(fd, (struct sockaddr *)&addr, &len) == 0 &&
+	       strncmp(addr.sun_path, FI_LAZYSOCK_NAME, sizeof(addr.sun_path)) == 0;
+}
+
 int fi_lazysock_welcome(int fd, struct fi_lazysock *ret, struct fi_error *err)
 {
 	struct ucred peer;

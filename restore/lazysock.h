@@ -67,6 +67,9 @@ int fi_lazysock_accept(int listener, struct fi_lazysock *ret, struct fi_error *e
 /* The same for a connection that was accepted already.  Takes @fd on success only. */
 int fi_lazysock_welcome(int fd, struct fi_lazysock *ret, struct fi_error *err);
 
+/* Whether @fd, a socket of this family, is at this end of a connection to FI_LAZYSOCK_NAME. */
+bool fi_lazysock_is_name(int fd);
+
 /* The next message, without blocking; the caller is through with the one before.  Returns 0, -EAGAIN when none is complete yet, -EPROTO when
  * this is not the protocol (said in @err), or what recvmsg(2) gave. */
 int fi_lazysock_next(struct fi_lazysock *sock, struct fi_lazy_msg *ret, struct fi_error *err);

@@ -50,10 +50,19 @@ enum fi_kept {
 	FI_KEPT_EVENTS,	 /* the engine's socket of process events */
 	FI_KEPT_REPORT,	 /* a memfd: the summary */
 	FI_KEPT_NULL,	 /* /dev/null */
+	FI_KEPT_CONTROL, /* control.h's listener */
+	FI_KEPT_RUNDIR,	 /* the directory that it is in */
 	FI_KEPT_NR,
 };
 
 #define FI_MAX_ORPHANS 256
+
+/* How somebody wants the drain to be (control.h).  Demand is served whatever it says. */
+struct fi_policy {
+	_Atomic uint32_t paused;
+	_Atomic uint32_t full; /* as fast as can be, children like any other */
+	_Atomic uint64_t rate; /* bytes a second; 0: no limit */
+};
 
 /* What session.c knows.  The phase is its own. */
 struct fi_session_record {
@@ -65,6 +74,10 @@ struct fi_session_record {
 	uint64_t ended[32]; /* engine.c's: sums over spaces that have ended */
 	struct fi_lazysock criu;
 	uint64_t socket_dev, socket_ino; /* lazysock.c's: the file that was bound */
+	char control[32];		 /* control.c's: the name of its socket; empty: none */
+	uint64_t control_ino;
+	char images_dir[4096]; /* serve.c's: its path, for people; may be anything */
+	struct fi_policy policy;
 };
 
 /* What the keepers know (keeper.c). */

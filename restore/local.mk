@@ -1,6 +1,8 @@
 # librestore.a: how memory comes back; and the program.  Depends on images/ and common/.
 noinst_LIBRARIES += librestore.a
 librestore_a_SOURCES = \
+	restore/control.c \
+	restore/control.h \
 	restore/custody.c \
 	restore/custody.h \
 	restore/demand.c \
@@ -25,6 +27,8 @@ librestore_a_SOURCES = \
 	restore/gate.h \
 	restore/keeper.c \
 	restore/keeper.h \
+	restore/latency.c \
+	restore/latency.h \
 	restore/layout.c \
 	restore/layout.h \
 	restore/lazysock.c \
@@ -43,8 +47,12 @@ librestore_a_SOURCES = \
 	restore/procevents.h \
 	restore/report.c \
 	restore/report.h \
+	restore/request.c \
+	restore/request.h \
 	restore/room.c \
 	restore/room.h \
+	restore/rundir.c \
+	restore/rundir.h \
 	restore/sandbox.c \
 	restore/sandbox.h \
 	restore/serve.c \
@@ -58,6 +66,8 @@ librestore_a_SOURCES = \
 	restore/source.h \
 	restore/space.c \
 	restore/space.h \
+	restore/status.c \
+	restore/status.h \
 	restore/takeover.c \
 	restore/takeover.h \
 	restore/workers.h \
@@ -74,14 +84,23 @@ libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
 
 # What a user of librestore.a links beside its door.
 RESTORE_LIBS = librestore.a
-RESTORE_BASE_LIBS = $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_NG_LIBS)
+RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_NG_LIBS)
 
 bin_PROGRAMS += faultin
 faultin_SOURCES = \
+	restore/client.c \
+	restore/client.h \
 	restore/inspect.c \
 	restore/inspect.h \
 	restore/inspect_options.c \
 	restore/main.c \
+	restore/sessions.c \
+	restore/sessions.h \
+	restore/show.c \
+	restore/show.h \
+	restore/show_text.c \
+	restore/steer.c \
+	restore/steer.h \
 	restore/verify.c \
 	restore/verify.h
 faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)

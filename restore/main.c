@@ -10,6 +10,8 @@
 #include "common/cleanup.h"
 #include "restore/inspect.h"
 #include "restore/serve.h"
+#include "restore/show.h"
+#include "restore/steer.h"
 #include "restore/verify.h"
 
 struct verb {
@@ -19,9 +21,15 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "complete", fi_steer_main, "bring in all that a restore owes, and wait for it" },
 	{ "inspect", fi_inspect_main, "show what a checkpoint holds" },
+	{ "pause", fi_steer_main, "bring in only what somebody waits for" },
+	{ "rate", fi_steer_main, "limit what is brought in while nobody waits" },
+	{ "resume", fi_steer_main, "undo pause" },
 	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
+	{ "status", fi_show_main, "show running restores" },
 	{ "verify", fi_verify_main, "check whether a checkpoint is whole" },
+	{ "wait", fi_steer_main, "wait until a restore is complete" },
 };
 
 static void print_usage(FILE *to)

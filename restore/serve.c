@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 
 #include "images/frozen.h"
+#include "restore/control.h"
 #include "restore/durable.h"
 #include "restore/keeper.h"
 #include "restore/lazysock.h"
@@ -328,6 +329,7 @@ static int serve(const struct service *service, struct fi_error *err)
 	}
 	config.image = image;
 	config.listener = fi_kept(FI_KEPT_LISTENER);
+	config.control = fi_kept(FI_KEPT_CONTROL);
 	return run(&config, err);
 }
 
@@ -372,6 +374,7 @@ static int finish(void *arg)
 	int r = 0;
 
 	fi_lazysock_unlink();
+	fi_control_end();
 	if (fi_ledger()->session.reported)
 		r = fi_workfile_publish(fi_kept(FI_KEPT_REPORT), path);
 	if (r < 0)
@@ -419,6 +422,23 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	return r;
 }
 
+/* Before rights are given up.  Without one the session cannot be asked or steered: no reason to refuse a
+ * restore. */
+static void open_control(int images_fd)
+{
+	struct fi_session_record *record = &fi_ledger()->session;
+	struct fi_error err = { "" };
+	char link[64];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", images_fd);
+	if (readlink(link, record->images_dir, sizeof(record->images_dir) - 1) < 0)
+		record->images_dir[0] = '\0';
+	if (fi_control_listen(getpid(), &err) < 0)
+		fi_log(FI_LOG_WARN, "no control socket: %s", err.text);
+	else
+		fi_log(FI_LOG_INFO, "session '%s'", record->control);
+}
+
 int fi_serve_main(int argc, char **argv)
 {
 	struct fi_serve_options options;
@@ -445,12 +465,17 @@ int fi_serve_main(int argc, char **argv)
 		r = become_daemon(&options, &err);
 	if (r == 1)
 		return 0;
+	if (r == 0)
+		open_control(service.images_fd);
 	if (r == 0 && !options.no_sandbox) {
 		fi_sandbox_prepare();
 		(void)fi_sandbox_enter(FI_SANDBOX_KEEPER);
 	}
-	if (r == 0)
+	if (r == 0) {
 		r = fi_keeper_run(&job, &err);
+		if (r < 0)
+			fi_control_end();
+	}
 	if (r >= 0)
 		return r;
 	if (r != -ECHILD) /* the daemon has said what there is to say */

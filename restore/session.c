@@ -28,11 +28,13 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "restore/control.h"
 #include "restore/custody.h"
 #include "restore/keeper.h"
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
 #include "restore/names.h"
+#include "restore/status.h"
 #include "restore/takeover.h"
 
 enum phase { WAITING, RESTORING, RUNNING, FAILED, STOPPED };
@@ -43,6 +45,7 @@ struct session {
 	struct fi_engine *engine;
 	struct fi_names *names;
 	struct fi_procevents *procevents; /* NULL: not to be had */
+	struct fi_control *control;	  /* NULL: the same */
 	struct fi_session_record *record;
 	struct heritage {
 		struct fi_space **at;
@@ -255,6 +258,82 @@ static void watch_procevents(struct session *session)
 		fi_names_unavailable(session->names);
 }
 
+/* --- who asks ------------------------------------------------------------------------------ */
+
+static const char *state_name(const struct session *session)
+{
+	switch (session->record->phase) {
+	case WAITING:
+		return "waiting";
+	case RESTORING:
+		return "restoring";
+	case RUNNING:
+		return "draining";
+	default:
+		return "failed";
+	}
+}
+
+static struct json_object *on_status(void *arg)
+{
+	const struct session *session = arg;
+	const struct fi_status status = {
+		.image = session->config->image,
+		.engine = session->engine,
+		.state = state_name(session),
+	};
+
+	return fi_status_json(&status);
+}
+
+static void on_steer(void *arg, const struct fi_request *request)
+{
+	struct session *session = arg;
+	struct fi_policy *policy = &session->record->policy;
+
+	switch (request->command) {
+	case FI_COMMAND_PAUSE:
+		policy->full = 0;
+		policy->paused = 1;
+		fi_log(FI_LOG_INFO, "the drain is paused");
+		break;
+	case FI_COMMAND_RESUME:
+		policy->paused = 0;
+		fi_log(FI_LOG_INFO, "the drain goes on");
+		break;
+	case FI_COMMAND_RATE:
+		policy->full = 0;
+		policy->rate = request->rate;
+		fi_log(FI_LOG_INFO, "the drain gives at most %" PRIu64 " bytes a second (0: any)",
+		       request->rate);
+		break;
+	case FI_COMMAND_COMPLETE:
+		policy->full = 1;
+		policy->paused = 0;
+		policy->rate = 0;
+		fi_log(FI_LOG_INFO, "the drain is to be through as soon as can be");
+		break;
+	default:
+		break;
+	}
+	fi_engine_steered(session->engine);
+}
+
+/* Nobody's restore depends on it. */
+static void open_control(struct session *session)
+{
+	const struct fi_control_host host = { on_status, on_steer, session };
+	int r;
+
+	if (session->config->control < 0)
+		return;
+	r = fi_control_new(session->config->control, &host, &session->control);
+	if (r == 0)
+		r = watch(session, fi_control_fd(session->control));
+	if (r < 0)
+		fi_log(FI_LOG_WARN, "the control socket is not served: %s", strerror(-r));
+}
+
 static bool over(struct session *session)
 {
 	struct fi_engine_totals totals;
@@ -280,6 +359,8 @@ static void dispatch(struct session *session, int fd)
 		on_signal(session);
 	else if (fd == fi_engine_fd(session->engine))
 		fi_engine_heard(session->engine);
+	else if (session->control && fd == fi_control_fd(session->control))
+		fi_control_serve(session->control);
 	else if (session->procevents && fd == fi_procevents_fd(session->procevents))
 		on_procevents(session);
 }
@@ -468,6 +549,7 @@ static int begin(struct session *session)
 	if (r < 0)
 		return r;
 	watch_procevents(session);
+	open_control(session);
 	return serve_heritage(session);
 }
 
@@ -506,6 +588,7 @@ static int result(struct session *session)
 
 static void end(struct session *session)
 {
+	fi_control_free(session->control, session->report->result);
 	fi_engine_free(session->engine);
 	fi_procevents_close(session->procevents);
 	fi_names_free(session->names);

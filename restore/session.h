@@ -14,6 +14,7 @@ struct fi_session_config {
 	const struct fi_image *image;	  /* stays the caller's */
 	int listener;			  /* lazy-pages.socket; stays the caller's */
 	struct fi_procevents *procevents; /* becomes the session's; NULL: not to be had */
+	int control;	  /* control.h's listener; stays the caller's; negative: none */
 	int parent_pidfd; /* CRIU, or -EBADF: its death before the end of the restore means
 					 that the restore has failed */
 };

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "restore/engine.h"
+#include "restore/latency.h"
 #include "restore/placement.h"
 
 #define FI_MAX_WORKERS 4
@@ -31,6 +32,8 @@ struct fi_demand_worker {
 	struct fi_placement placement;
 	int epfd;
 	int bell; /* eventfd: look at `called` */
+
+	struct fi_latency latency; /* the worker writes it */
 
 	/* The worker's own: */
 	uint64_t now;		    /* taken before the step's read */
@@ -57,6 +60,7 @@ struct fi_engine {
 	int ended_fd;
 
 	_Atomic bool restored, abandoned, stopping;
+	const struct fi_policy *policy; /* durable */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work;	    /* for drain workers */
@@ -66,6 +70,7 @@ struct fi_engine {
 	/* Under lock: */
 	struct fi_space_list spaces;	/* live; the list is a user of each */
 	struct fi_engine_totals *ended; /* durable: sums over spaces that have ended */
+	uint64_t drain_from;		/* with a rate: when the next chunk may be taken, ns */
 };
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space);

@@ -21,12 +21,15 @@ offers()
 }
 
 offers "inspect" ins
-offers "serve" s
+offers "serve status" s
+offers "rate resume" r
 offers "verify" v
 offers "--help --version" --
 offers "--sockets" inspect --so
 offers "--maps --mounts" inspect --m
 offers "--quiet" verify --q
+offers "--watch" status --wa
+offers "--help" pause --h
 offers "--images-dir --images-dir-fd" serve --im
 offers "stack" inspect --kind sta
 offers "--dump" inspect -t 1 --du

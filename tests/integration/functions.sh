@@ -12,6 +12,8 @@
 #   serve    faultin serve in its place
 #   plugin   criu restore --lazy-pages --libdir, with nothing else running
 #
+# Control sockets are the test's own, in $tmp/sessions.
+#
 # Environment: FI_MODES (default "plain serve plugin"), FI_KEEP (set: the files of failures stay),
 # TMPDIR; and what tests/harness/run-shell gives.
 #
@@ -39,6 +41,7 @@ fi
 
 # Sleeping without a process for it: reading a pipe that nobody writes.
 mkfifo "$tmp/never" || exit 1
+export FAULTIN_RUNTIME_DIR=$tmp/sessions
 exec 9<>"$tmp/never"
 
 # nap SECONDS

@@ -40,6 +40,7 @@ integration_tests = \
 	tests/integration/test-bad-images.sh \
 	tests/integration/test-chains.sh \
 	tests/integration/test-cli.sh \
+	tests/integration/test-control.sh \
 	tests/integration/test-forks.sh \
 	tests/integration/test-inspect.sh \
 	tests/integration/test-kills.sh \

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 restore_tests = \
+	tests/unit/test-control \
 	tests/unit/test-custody \
 	tests/unit/test-demand \
 	tests/unit/test-drain \
@@ -10,11 +11,13 @@ restore_tests = \
 	tests/unit/test-faulter \
 	tests/unit/test-gate \
 	tests/unit/test-keeper \
+	tests/unit/test-latency \
 	tests/unit/test-layout \
 	tests/unit/test-lazysock \
 	tests/unit/test-names \
 	tests/unit/test-owed \
 	tests/unit/test-report \
+	tests/unit/test-request \
 	tests/unit/test-serve-options \
 	tests/unit/test-smaps \
 	tests/unit/test-source \
@@ -45,6 +48,15 @@ restore_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 restore_test_libs = tests/unit/libfake.a librestore.a $(RESTORE_BASE_LIBS) $(CMOCKA_LIBS)
 fail_alloc = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc \
 	-Wl,--wrap=fi_durable_alloc
+
+tests_unit_test_control_CFLAGS = $(restore_test_cflags) $(JSON_C_CFLAGS)
+tests_unit_test_control_LDADD = $(restore_test_libs)
+
+tests_unit_test_latency_CFLAGS = $(restore_test_cflags)
+tests_unit_test_latency_LDADD = $(restore_test_libs)
+
+tests_unit_test_request_CFLAGS = $(restore_test_cflags)
+tests_unit_test_request_LDADD = $(restore_test_libs)
 
 tests_unit_test_gate_CFLAGS = $(restore_test_cflags)
 tests_unit_test_gate_LDADD = $(restore_test_libs)

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "restore/engine.h"
 #include "tests/unit/fake-uffd.h"
 #include "tests/unit/toy-image.h"
@@ -274,6 +275,105 @@ static void displaced_pages_do_not_keep_a_space_for_ever(void **state)
 	fake_always(fd, FAKE_PROBE, 0);
 	wait_until(nr_ended == 1);
 	assert_int_equal(space->count.dropped, 100);
+}
+
+/* --- the policy ------------------------------------------------------------------------------- */
+
+static void a_paused_drain_gives_nothing_and_demand_does(void **state)
+{
+	struct fi_policy *policy = &fi_ledger()->session.policy;
+	struct fi_space *space = add();
+
+	policy->paused = 1;
+	fi_engine_steered(engine);
+	fi_engine_restored(engine);
+	fake_push(space->uffd, fault(7));
+	wait_until(space->count.demanded == 1);
+	nap_ms(50);
+	assert_int_equal(space->count.drained, 0);
+	policy->paused = 0;
+	fi_engine_steered(engine);
+	wait_until(totals().nr_live == 0);
+	assert_int_equal(totals().count.drained, 599);
+}
+
+/* What a second gives is more than the rate by a chunk at most. */
+static void a_rate_is_not_exceeded(void **state)
+{
+	struct fi_policy *policy = &fi_ledger()->session.policy;
+	struct fi_space *space = add();
+	uint64_t start = fi_now_ns(), drained, ns;
+
+	policy->rate = 400 * PAGE;
+	fi_engine_steered(engine);
+	fi_engine_restored(engine);
+	wait_until(space->count.drained >= 40);
+	drained = space->count.drained;
+	ns = fi_now_ns() - start;
+	assert_true((drained - 16) * 1000000000 <= 400 * ns);
+	policy->rate = 0;
+	fi_engine_steered(engine);
+	wait_until(totals().nr_live == 0);
+}
+
+/* One byte a second is a wait of hours, which nobody has to sit out. */
+static void full_speed_ends_every_other_wish(void **state)
+{
+	struct fi_policy *policy = &fi_ledger()->session.policy;
+	struct fi_space *space = add();
+	int child = fake_uffd_new();
+
+	policy->paused = 1;
+	fi_engine_steered(engine);
+	fi_engine_restored(engine);
+	fake_push(space->uffd, fake_fork(child));
+	wait_until(nr_born == 1);
+	policy->paused = 0;
+	policy->rate = 1;
+	fi_engine_steered(engine);
+	wait_until(space->count.drained > 0);
+	nap_ms(20);
+	assert_true(fi_space_nr_owed(space) > 0);
+	policy->full = 1;
+	fi_engine_steered(engine);
+	wait_until(totals().nr_live == 0);
+	assert_int_equal(totals().count.drained, 1200);
+}
+
+static uint64_t nr_latencies(void)
+{
+	struct fi_latency latency = { 0 };
+
+	fi_engine_latency(engine, &latency);
+	return latency.max ? fi_latency_count(&latency) : 0;
+}
+
+static void live_spaces_can_be_seen(void **state)
+{
+	struct fi_space_status seen[3] = { 0 };
+	struct fi_space *first = add();
+	int child = fake_uffd_new();
+
+	fake_push(first->uffd, fault(7));
+	fake_push(first->uffd, fake_fork(child));
+	wait_until(nr_born == 1);
+	wait_until(totals().nr_live == 2);
+	wait_until(first->count.demanded == 1);
+	(void)add();
+	assert_int_equal(fi_engine_spaces(engine, seen, 0), 0);
+	assert_int_equal(fi_engine_spaces(engine, seen, 3), 3);
+	assert_int_equal(seen[0].parent, 0);
+	assert_int_equal(seen[0].nr_owed, 599);
+	assert_int_equal(seen[0].nr_lazy, 600);
+	assert_int_equal(seen[0].count.faults, 1);
+	assert_int_equal(seen[0].count.forks, 1);
+	assert_int_equal(seen[0].image, toy->task.vpid);
+	assert_int_equal(seen[1].parent, 0); /* restored tasks first */
+	assert_int_equal(seen[1].nr_owed, 600);
+	assert_int_equal(seen[2].parent, seen[0].id);
+	wait_until(nr_latencies() == 1);
+	fi_engine_restored(engine);
+	wait_until(totals().nr_live == 0);
 }
 
 /* --- children --------------------------------------------------------------------------------- */
@@ -553,6 +653,10 @@ int main(void)
 		TEST(a_look_does_not_forget_a_parked_fault),
 		TEST(a_parked_fault_does_not_wait_for_the_next_message),
 		TEST(displaced_pages_do_not_keep_a_space_for_ever),
+		TEST(a_paused_drain_gives_nothing_and_demand_does),
+		TEST(a_rate_is_not_exceeded),
+		TEST(full_speed_ends_every_other_wish),
+		TEST(live_spaces_can_be_seen),
 		TEST(children_and_grandchildren_are_drained_to_their_end),
 		TEST(children_born_near_the_end_end_too),
 		TEST(a_child_that_owes_nothing_ends),

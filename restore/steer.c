@@ -1,0 +1,226 @@
+/* restore/steer.c - see steer.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include "restore/steer.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "images/inspect/text.h"
+#include "restore/client.h"
+#include "restore/sessions.h"
+
+enum { NO_SUCH_SESSION = 3 };
+
+#define OPTIONS_HELP                                                                               \
+	"  -V, --version  print the version\n"                                                     \
+	"  -h, --help     print this\n"
+
+struct steer_verb {
+	const char *name;
+	enum fi_command command;
+	bool names_one; /* session; else any number, none being all */
+	bool waits;
+	const char *usage;
+};
+
+static const struct steer_verb verbs[] = {
+	{ "wait", FI_COMMAND_WAIT, false, true,
+	  "Usage: faultin wait [OPTION]... [SESSION]...\n"
+	  "Wait until everything is resident: in these sessions, or in all that there are.\n"
+	  "\n" OPTIONS_HELP "\n"
+	  "Exit code: 0 when it is, 1 when a session has failed, 2 for wrong options, 3 when "
+	  "there\n"
+	  "is no such session.\n" },
+	{ "complete", FI_COMMAND_COMPLETE, false, true,
+	  "Usage: faultin complete [OPTION]... [SESSION]...\n"
+	  "Bring in all that is owed, as fast as can be, and wait for it: in these sessions, or "
+	  "in\n"
+	  "all that there are.\n"
+	  "\n" OPTIONS_HELP "\n"
+	  "Exit code: 0 when nothing is owed, 1 when a session has failed, 2 for wrong options, 3\n"
+	  "when there is no such session.\n" },
+	{ "pause", FI_COMMAND_PAUSE, true, false,
+	  "Usage: faultin pause [OPTION]... SESSION\n"
+	  "Bring in nothing that nobody waits for.  What a task touches is served as before.\n"
+	  "\n" OPTIONS_HELP },
+	{ "resume", FI_COMMAND_RESUME, true, false,
+	  "Usage: faultin resume [OPTION]... SESSION\n"
+	  "Undo 'faultin pause'.\n"
+	  "\n" OPTIONS_HELP },
+	{ "rate", FI_COMMAND_RATE, true, false,
+	  "Usage: faultin rate [OPTION]... SESSION BYTES\n"
+	  "Bring in at most BYTES a second that nobody waits for; K, M and G after the number "
+	  "stand\n"
+	  "for 2^10, 2^20 and 2^30, and 0 is no limit.\n"
+	  "\n" OPTIONS_HELP },
+};
+
+static const struct option long_options[] = {
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void complain(const struct steer_verb *verb, const char *session, const char *words)
+{
+	(void)fprintf(stderr, "faultin %s: ", verb->name);
+	if (session)
+		(void)fprintf(stderr, "session %s: ", session);
+	fi_text_put(words, stderr);
+	(void)fputc('\n', stderr);
+}
+
+static int parse_rate(const char *word, uint64_t *ret)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+	uint64_t value;
+
+	errno = 0;
+	value = strtoull(word, &end, 10);
+	if (errno || end == word || word[0] < '0' || word[0] > '9')
+		return -EINVAL;
+	unit = *end ? strchr(units, *end) : NULL;
+	if (*end && (!unit || end[1]))
+		return -EINVAL;
+	for (const char *u = units; unit && u <= unit; u++) {
+		if (value > FI_RATE_MAX)
+			return -EINVAL;
+		value *= 1024;
+	}
+	if (value > FI_RATE_MAX)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+/* --- what sessions say -------------------------------------------------------------------------- */
+
+/* Of a session that was not named nobody wants to know that it had died before. */
+static int code_of(const struct steer_verb *verb, const struct fi_sessions *sessions,
+		   const char *name, int r, const struct fi_error *err)
+{
+	if (r == 0 || (r == -ESRCH && sessions->all))
+		return 0;
+	complain(verb, name, err->text);
+	return r == -ESRCH ? NO_SUCH_SESSION : 1;
+}
+
+static int await_end(const struct steer_verb *verb, const struct fi_sessions *sessions,
+		     struct fi_call *call)
+{
+	struct json_object *reply = NULL;
+	struct fi_error err = { "" };
+	int r = fi_call_reply(call, sessions->dir, -1, &reply, &err);
+	const char *result = fi_member_text(reply, "result");
+
+	if (r == 0 && strcmp(result, "complete") != 0)
+		r = fi_error_set(&err, -EREMOTEIO, "%s", result[0] ? result : "no result");
+	(void)json_object_put(reply);
+	return code_of(verb, sessions, call->session, r, &err);
+}
+
+/* All are asked before one is waited for. */
+static int await_all(const struct steer_verb *verb, const struct fi_sessions *sessions)
+{
+	const struct fi_request request = { .command = verb->command };
+	fi_auto_free struct fi_call *calls = calloc(sessions->nr + 1, sizeof(calls[0]));
+	int code = 0;
+
+	if (!calls) {
+		complain(verb, NULL, "out of memory");
+		return 1;
+	}
+	for (size_t i = 0; i < sessions->nr; i++)
+		fi_call_send(&calls[i], sessions->dir, sessions->names[i], &request);
+	for (size_t i = 0; i < sessions->nr; i++) {
+		int one = await_end(verb, sessions, &calls[i]);
+
+		if (code == 0 || one == 1)
+			code = one;
+	}
+	return code;
+}
+
+static int tell(const struct steer_verb *verb, const struct fi_sessions *sessions,
+		const struct fi_request *request)
+{
+	struct json_object *reply = NULL;
+	struct fi_error err = { "" };
+	int r = fi_ask(sessions->dir, sessions->names[0], request, &reply, &err);
+
+	(void)json_object_put(reply);
+	return code_of(verb, sessions, sessions->names[0], r, &err);
+}
+
+/* --- words -------------------------------------------------------------------------------------- */
+
+static int misuse(const struct steer_verb *verb, const char *words)
+{
+	complain(verb, NULL, words);
+	(void)fprintf(stderr, "Try 'faultin %s --help'.\n", verb->name);
+	return 2;
+}
+
+/* @words: those that are no options, up to a NULL. */
+static int run(const struct steer_verb *verb, int nr, char **words)
+{
+	fi_auto_sessions struct fi_sessions sessions = { .dir = -EBADF };
+	struct fi_request request = { .command = verb->command };
+	bool has_rate = verb->command == FI_COMMAND_RATE;
+	struct fi_error err = { "" };
+	int r;
+
+	if (verb->names_one && nr != 1 + has_rate)
+		return misuse(verb, has_rate ? "name one session and a rate" : "name one session");
+	if (has_rate) {
+		if (parse_rate(words[1], &request.rate) < 0)
+			return misuse(verb, "the rate is not a number of bytes");
+		words[1] = NULL;
+	}
+	r = fi_sessions_find(words, &sessions, &err);
+	if (r == -EINVAL)
+		return misuse(verb, err.text);
+	if (r < 0) {
+		complain(verb, NULL, err.text);
+		return 1;
+	}
+	return verb->waits ? await_all(verb, &sessions) : tell(verb, &sessions, &request);
+}
+
+static const struct steer_verb *find_verb(const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(verbs[i].name, name) != 0)
+		i++;
+	return &verbs[i];
+}
+
+int fi_steer_main(int argc, char **argv)
+{
+	const struct steer_verb *verb = find_verb(argv[0]);
+	int c;
+
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "Vh", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'V':
+			(void)printf("Version: %s\n", PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			(void)fputs(verb->usage, stdout);
+			return 0;
+		default:
+			return misuse(verb, "unknown option");
+		}
+	}
+	return run(verb, argc - optind, argv + optind);
+}
