@@ -1,6 +1,6 @@
 # tests/fuzz/local.mk - fuzzing with libFuzzer; README.md beside this says how.
 # SPDX-License-Identifier: GPL-2.0-or-later
-fuzz_targets = archive image inspect lazysock options proc procevents readers verify
+fuzz_targets = archive image inspect lazysock options proc procevents readers request verify
 
 FUZZ_SECONDS = 60
 
@@ -14,6 +14,7 @@ EXTRA_DIST += \
 	tests/fuzz/fuzz-proc.c \
 	tests/fuzz/fuzz-procevents.c \
 	tests/fuzz/fuzz-readers.c \
+	tests/fuzz/fuzz-request.c \
 	tests/fuzz/fuzz-verify.c \
 	tests/fuzz/fuzz.h \
 	tests/fuzz/fuzz.mk \
@@ -29,6 +30,7 @@ if HAVE_FUZZ
 fuzz_sources = $(libcommon_a_SOURCES) $(libimages_a_SOURCES) $(nodist_libimages_a_SOURCES) \
 	$(libinspect_a_SOURCES) \
 	restore/durable.c restore/inspect.c restore/inspect_options.c restore/lazysock.c \
+	restore/request.c \
 	restore/serve_options.c restore/smaps.c restore/verify.c plugin/criu_options.c tests/unit/image-builder.c tests/unit/inspect-sample.c tests/fuzz/pack.c
 
 fuzz-build: $(BUILT_SOURCES) $(images_proto_sources)

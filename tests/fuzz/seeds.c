@@ -29,6 +29,7 @@
 #include <cmocka.h>
 
 #include "restore/lazysock.h"
+#include "restore/request.h"
 #include "tests/fuzz/pack.h"
 #include "tests/unit/inspect-sample.h"
 
@@ -353,6 +354,18 @@ static void options(void)
 	save_words("config", 3, config, sizeof(config) - 1);
 }
 
+static void requests(void)
+{
+	char name[16], line[FI_REQUEST_MAX];
+
+	for (int c = FI_COMMAND_STATUS; c <= FI_COMMAND_COMPLETE; c++) {
+		const struct fi_request request = { (enum fi_command)c, 1 << 20 };
+
+		(void)snprintf(name, sizeof(name), "%d", c);
+		save("request", name, line, fi_request_format(&request, line) - 1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int i;
@@ -367,5 +380,6 @@ int main(int argc, char **argv)
 	procevents();
 	proc();
 	options();
+	requests();
 	return 0;
 }
