@@ -105,7 +105,10 @@ pauses_and_completes()
 	nap 0.3
 	look
 	says "p['owed'] == $before"
-	cp "$tmp/look" "$tmp/before"
+	"$faultin" status "$engine" >"$tmp/text" || die "status: exit status $?"
+	tap_comment <"$tmp/text"
+	grep -q "^session $engine: draining, paused, $case/img\$" "$tmp/text" || die "no such session"
+	grep -Eq "^ +$root +$root scenarios +\[\.+\]   0 % +$before " "$tmp/text" || die "no such task"
 	"$faultin" complete "$engine" || die "complete: exit status $?"
 	check_engine serve
 	reported "r['pages']['lazy'] == $(value 'p["lazy"]')"
