@@ -219,6 +219,13 @@ start_engine()
 		wait "$engine"
 		die "the engine did not listen (exit status $?)"
 	}
+	[ -z "${before_criu-}" ] || $before_criu
+}
+
+# For before_criu, what a test does between the engine's start and CRIU's.
+pause_drain()
+{
+	"$faultin" pause "$engine" || die "cannot pause"
 }
 
 # Waits for the engine, which has to end by itself while the tasks live on, with exit status 0.

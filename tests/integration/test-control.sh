@@ -4,19 +4,6 @@
 
 command -v python3 >/dev/null || tap_skip_all "there is no python3"
 
-# start_engine MODE, and what a test wants to do before CRIU connects
-eval "$(declare -f start_engine | sed '1s/start_engine/start_engine_alone/')"
-start_engine()
-{
-	start_engine_alone "$1"
-	[ -z "$before_criu" ] || $before_criu
-}
-
-pause_it()
-{
-	"$faultin" pause "$engine" || die "cannot pause"
-}
-
 # look: what the session says of itself, in $tmp/look
 look()
 {
@@ -91,7 +78,7 @@ pauses_and_completes()
 	local before
 
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
-	before_criu=pause_it
+	before_criu=pause_drain
 	restore serve
 	stop_task
 	look
@@ -123,7 +110,7 @@ outlives_its_engine()
 	local waiter owed
 
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
-	before_criu=pause_it
+	before_criu=pause_drain
 	restore serve
 	"$faultin" wait "$engine" &
 	waiter=$!
@@ -146,7 +133,7 @@ keeps_a_rate()
 	local from to
 
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
-	before_criu=pause_it
+	before_criu=pause_drain
 	restore serve
 	stop_task
 	"$faultin" rate "$engine" 4M || die "rate: exit status $?"
@@ -158,7 +145,6 @@ keeps_a_rate()
 	# a chunk of 256 KiB may be given before it counts
 	says "(p['drained'] - 64) * 4096 <= 4 * 2**20 * (s['now_us'] - $from) / 1e6 and p['owed'] > 0"
 	"$faultin" rate "$engine" 0 || die "rate 0: exit status $?"
-	"$faultin" wait || die "wait: exit status $?"
 	check_engine serve
 	end_task
 }
@@ -167,7 +153,7 @@ keeps_a_rate()
 survives_visitors()
 {
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
-	before_criu=pause_it
+	before_criu=pause_drain
 	restore serve
 	python3 - "$FAULTIN_RUNTIME_DIR/$engine" "$faultin" "$engine" <<'END' || die "the session was disturbed"
 import os, socket, subprocess, sys

@@ -30,11 +30,14 @@ put_image_back()
 # The image is deleted while it is needed, and the engine dies, so that another one needs it, too.
 deleted()
 {
+	local before_criu=pause_drain
+
 	trap '[ $? -eq 0 ] || tell_restore; put_image_back' EXIT
 	restore_from_copy serve
 	rm -rf "$case/img"
 	mkdir "$case/img"
 	kill -KILL "$(engine_of "$engine")" || die "there was no engine"
+	"$faultin" resume "$engine" || die "cannot resume"
 	until_true 60 judged || die "no verdict in 60 s"
 	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
 	check_engine serve
@@ -79,7 +82,7 @@ leave_cgroup()
 # A full memory cgroup stops the program until there is room, and nobody else.
 full_cgroup()
 {
-	local file=$memory/faultin-test/memory.limit_in_bytes
+	local file=$memory/faultin-test/memory.limit_in_bytes before_criu=pause_drain
 
 	trap '[ $? -eq 0 ] || tell_restore; leave_cgroup' EXIT
 	mkdir "$memory/faultin-test" || die "cannot make a cgroup"
@@ -88,6 +91,7 @@ full_cgroup()
 	echo "$root" >"$memory/faultin-test/cgroup.procs"
 	echo 1 >"$memory/faultin-test/memory.move_charge_at_immigrate" 2>/dev/null
 	echo 24M >"$file" || die "cannot set a limit"
+	"$faultin" resume "$engine" || die "cannot resume"
 	nap 1
 	[ ! -s "$case/run/result" ] || die "the limit limits nothing: $(<"$case/run/result")"
 	kill -0 "$engine" || die "the session ended"
