@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "images/inspect/text.h"
 #include "restore/client.h"
 #include "restore/sessions.h"
@@ -73,31 +74,6 @@ static void complain(const struct steer_verb *verb, const char *session, const c
 		(void)fprintf(stderr, "session %s: ", session);
 	fi_text_put(words, stderr);
 	(void)fputc('\n', stderr);
-}
-
-static int parse_rate(const char *word, uint64_t *ret)
-{
-	static const char units[] = "KMG";
-	const char *unit;
-	char *end;
-	uint64_t value;
-
-	errno = 0;
-	value = strtoull(word, &end, 10);
-	if (errno || end == word || word[0] < '0' || word[0] > '9')
-		return -EINVAL;
-	unit = *end ? strchr(units, *end) : NULL;
-	if (*end && (!unit || end[1]))
-		return -EINVAL;
-	for (const char *u = units; unit && u <= unit; u++) {
-		if (value > FI_RATE_MAX)
-			return -EINVAL;
-		value *= 1024;
-	}
-	if (value > FI_RATE_MAX)
-		return -EINVAL;
-	*ret = value;
-	return 0;
 }
 
 /* --- what sessions say -------------------------------------------------------------------------- */
@@ -180,7 +156,7 @@ static int run(const struct steer_verb *verb, int nr, char **words)
 	if (verb->names_one && nr != 1 + has_rate)
 		return misuse(verb, has_rate ? "name one session and a rate" : "name one session");
 	if (has_rate) {
-		if (parse_rate(words[1], &request.rate) < 0)
+		if (fi_bytes_parse(words[1], FI_RATE_MAX, &request.rate) < 0)
 			return misuse(verb, "the rate is not a number of bytes");
 		words[1] = NULL;
 	}

@@ -366,6 +366,18 @@ static void requests(void)
 	}
 }
 
+static void settings(void)
+{
+	static const char system[] = "1# all of them\nmode = auto\nminimum-size = 64M\n"
+				     "eager = heap, 7f0000000000-7f0000001000\n"
+				     "drain = background\ndrain-rate = 10M\nthreads = 2\n"
+				     "log-level = info\nlog-file = faultin.log\n";
+	static const char image[] = "0\n drain\t=demand # no more\r\neager = none\nmode = off";
+
+	save("settings", "system", system, sizeof(system) - 1);
+	save("settings", "image", image, sizeof(image) - 1);
+}
+
 int main(int argc, char **argv)
 {
 	int i;
@@ -381,5 +393,6 @@ int main(int argc, char **argv)
 	proc();
 	options();
 	requests();
+	settings();
 	return 0;
 }

@@ -1,0 +1,18 @@
+/* plugin/policy.h - what holds for the restore that the CRIU around us is about to do.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef FI_PLUGIN_POLICY_H
+#define FI_PLUGIN_POLICY_H
+
+#include "common/settings.h"
+
+/* Everything that was said about it: built in, by the system's file (FAULTIN_CONFIG, or the
+ * installed one), by the image.  @images_dirfd stays the caller's.
+ *
+ * What is wrong somewhere is said in CRIU's log and fails nothing: an image's file is then passed
+ * over; without the system's, whatever the administrator wanted to forbid has to be taken for
+ * forbidden, so that only restores are lazy that ask for it themselves (FI_MODE_LAZY_SOCKET). */
+void fi_policy_find(int images_dirfd, struct fi_settings *ret);
+
+#endif
