@@ -34,7 +34,7 @@ extern "C" {
 #define FI_SETTINGS_FILE_MAX   65536	      /* bytes of a file */
 #define FI_SETTINGS_PATH_MAX   1024	      /* of log-file, with the terminator */
 #define FI_SETTINGS_RANGES     64
-#define FI_SETTINGS_THREADS    64
+#define FI_SETTINGS_THREADS    16
 #define FI_SETTINGS_BYTES_MAX  (UINT64_C(1) << 50)
 #define FI_SETTINGS_VALUE_MAX  4096 /* bytes of any value as text, with the terminator */
 

@@ -220,6 +220,7 @@ static void obey(struct fi_control *control, struct client *client,
 	case FI_COMMAND_PAUSE:
 	case FI_COMMAND_RESUME:
 	case FI_COMMAND_RATE:
+	case FI_COMMAND_CONTAINER:
 		control->host.steer(control->host.arg, request);
 		answer(control, client, acceptance(NULL));
 		return;

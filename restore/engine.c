@@ -196,7 +196,7 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 		  struct fi_error *err)
 {
 	struct fi_engine *engine = calloc(1, sizeof(*engine));
-	unsigned nr = nr_workers();
+	unsigned nr = nr_workers(), nr_drain = fi_ledger()->session.policy.threads;
 	int r;
 
 	if (!engine)
@@ -222,7 +222,7 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 		else
 			fi_demand_worker_done(worker);
 	}
-	while (r == 0 && engine->nr_drain < nr) {
+	while (r == 0 && engine->nr_drain < (nr_drain ? nr_drain : nr)) {
 		struct fi_drain_worker *worker = &engine->drain[engine->nr_drain];
 
 		worker->engine = engine;

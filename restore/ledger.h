@@ -29,6 +29,7 @@
 
 #include "restore/durable.h"
 #include "restore/lazysock.h"
+#include "restore/request.h"
 
 #define FI_INBOX_ROOM  32
 #define FI_LEDGER_ROOM 65536
@@ -62,6 +63,7 @@ struct fi_policy {
 	_Atomic uint32_t paused;
 	_Atomic uint32_t full; /* as fast as can be, children like any other */
 	_Atomic uint64_t rate; /* bytes a second; 0: no limit */
+	uint32_t threads;      /* serve.c's, for good; 0: as many as there are CPUs, up to some */
 };
 
 /* What session.c knows.  The phase is its own. */
@@ -76,7 +78,9 @@ struct fi_session_record {
 	uint64_t socket_dev, socket_ino; /* lazysock.c's: the file that was bound */
 	char control[32];		 /* control.c's: the name of its socket; empty: none */
 	uint64_t control_ino;
-	char images_dir[4096]; /* serve.c's: its path, for people; may be anything */
+	char images_dir[4096];		  /* serve.c's: its path, for people; may be anything */
+	char container[FI_CONTAINER_MAX]; /* for people: whose restore it is; empty: not known */
+	_Atomic int32_t restorer;	  /* CRIU's pid; 0: not known */
 	struct fi_policy policy;
 };
 

@@ -14,9 +14,10 @@
 #define MAX_DEPTH 4
 
 static const char *const commands[] = {
-	[FI_COMMAND_STATUS] = "status", [FI_COMMAND_WAIT] = "wait",
-	[FI_COMMAND_PAUSE] = "pause",	[FI_COMMAND_RESUME] = "resume",
-	[FI_COMMAND_RATE] = "rate",	[FI_COMMAND_COMPLETE] = "complete",
+	[FI_COMMAND_STATUS] = "status",	      [FI_COMMAND_WAIT] = "wait",
+	[FI_COMMAND_PAUSE] = "pause",	      [FI_COMMAND_RESUME] = "resume",
+	[FI_COMMAND_RATE] = "rate",	      [FI_COMMAND_COMPLETE] = "complete",
+	[FI_COMMAND_CONTAINER] = "container",
 };
 
 static int take_rate(struct json_object *json, uint64_t *ret, struct fi_error *err)
@@ -34,10 +35,34 @@ static int take_rate(struct json_object *json, uint64_t *ret, struct fi_error *e
 	return 0;
 }
 
-static int take(struct json_object *json, struct fi_request *ret, struct fi_error *err)
+bool fi_container_is_id(const char *id)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.-_+:@";
+	size_t len = strspn(id, letters);
+
+	return len && len < FI_CONTAINER_MAX && !id[len];
+}
+
+static int take_container(struct json_object *json, struct fi_request *ret, struct fi_error *err)
 {
 	struct json_object *value;
-	uint64_t rate = 0;
+	const char *id;
+
+	if (!json_object_object_get_ex(json, "id", &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return fi_error_set(err, -EPROTO, "'id' must be a container's");
+	id = json_object_get_string(value);
+	if (!fi_container_is_id(id) || strlen(id) != (size_t)json_object_get_string_len(value))
+		return fi_error_set(err, -EPROTO, "'id' must be a container's");
+	memcpy(ret->container, id, strlen(id) + 1);
+	return 0;
+}
+
+static int take(struct json_object *json, struct fi_request *ret, struct fi_error *err)
+{
+	struct fi_request request = { .rate = 0 };
+	struct json_object *value;
 	const char *word;
 	int r = 0;
 
@@ -58,10 +83,13 @@ static int take(struct json_object *json, struct fi_request *ret, struct fi_erro
 		if (strcmp(word, commands[i]) != 0 ||
 		    strlen(word) != (size_t)json_object_get_string_len(value))
 			continue;
-		if (i == FI_COMMAND_RATE)
-			r = take_rate(json, &rate, err);
+		request.command = (enum fi_command)i;
+		if (request.command == FI_COMMAND_RATE)
+			r = take_rate(json, &request.rate, err);
+		if (request.command == FI_COMMAND_CONTAINER)
+			r = take_container(json, &request, err);
 		if (r == 0)
-			*ret = (struct fi_request){ .command = (enum fi_command)i, .rate = rate };
+			*ret = request;
 		return r;
 	}
 	return fi_error_set(err, -EPROTONOSUPPORT, "the command is not known");
@@ -99,6 +127,9 @@ size_t fi_request_format(const struct fi_request *request, char line[FI_REQUEST_
 	if (request->command == FI_COMMAND_RATE)
 		len += snprintf(line + len, FI_REQUEST_MAX - (size_t)len, ",\"rate\":%" PRIu64,
 				request->rate);
+	if (request->command == FI_COMMAND_CONTAINER) /* nothing in it is to be quoted */
+		len += snprintf(line + len, FI_REQUEST_MAX - (size_t)len, ",\"id\":\"%s\"",
+				request->container);
 	len += snprintf(line + len, FI_REQUEST_MAX - (size_t)len, "}\n");
 	return (size_t)len;
 }

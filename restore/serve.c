@@ -44,6 +44,13 @@ static const char usage[] =
 	"  -o, --log-file FILE    log to FILE instead of standard error\n"
 	"  -v, --verbosity[=NUM]  log errors (1), warnings (2, the default), more (3: -v, 4: -vv)\n"
 	"      --json FILE        write a summary to FILE at the end\n"
+	"      --drain WHEN       bring in what nobody waits for: in the background (the "
+	"default),\n"
+	"                         eager or, with demand, not at all\n"
+	"      --drain-rate BYTES at most so many a second in the background; K, M and G stand\n"
+	"                         for 2^10, 2^20 and 2^30\n"
+	"      --threads NUM      as many threads for the drain (default: auto)\n"
+	"      --container ID     the container that is restored, for status and logs\n"
 	"      --no-sandbox       for debugging: keep all rights, refuse no system call\n"
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
@@ -439,6 +446,40 @@ static void open_control(int images_fd)
 		fi_log(FI_LOG_INFO, "session '%s'", record->control);
 }
 
+/* 0: the kernel does not say. */
+static pid_t pid_of(int pidfd)
+{
+	static const char key[] = "Pid:";
+	char text[512], path[64], *at;
+	fi_auto_close int fd = -EBADF;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	at = strstr(text, key);
+	return at ? (pid_t)strtol(at + strlen(key), NULL, 10) : 0;
+}
+
+/* What the engines are to do is theirs to know, each of them. */
+static void settle(const struct fi_serve_options *options)
+{
+	struct fi_session_record *record = &fi_ledger()->session;
+
+	record->policy.full = options->drain == FI_DRAIN_EAGER;
+	record->policy.paused = options->drain == FI_DRAIN_DEMAND;
+	record->policy.rate = options->drain == FI_DRAIN_EAGER ? 0 : options->drain_rate;
+	record->policy.threads = options->threads;
+	if (options->container)
+		(void)snprintf(record->container, sizeof(record->container), "%s",
+			       options->container);
+	if (options->parent_pidfd >= 0)
+		record->restorer = pid_of(options->parent_pidfd);
+}
+
 int fi_serve_main(int argc, char **argv)
 {
 	struct fi_serve_options options;
@@ -461,6 +502,8 @@ int fi_serve_main(int argc, char **argv)
 	}
 
 	r = prepare(&options, &service, &err);
+	if (r == 0)
+		settle(&options);
 	if (r == 0 && options.daemon)
 		r = become_daemon(&options, &err);
 	if (r == 1)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "common/error.h"
+#include "common/settings.h"
 #include "restore/log.h"
 
 struct fi_serve_options {
@@ -16,10 +17,14 @@ struct fi_serve_options {
 	const char *log_file;	/* relative to the work directory; NULL: standard error */
 	const char *pidfile;	/* relative to the work directory; daemons only */
 	const char *json;	/* relative to the work directory */
+	const char *container;	/* its id; NULL: none, or not known */
 	enum fi_log_level level;
-	int images_dir_fd; /* instead of images_dir; -EBADF: none */
-	int status_fd;	   /* -EBADF: none */
-	int parent_pidfd;  /* -EBADF: none */
+	enum fi_drain drain;
+	uint64_t drain_rate; /* bytes a second; 0: no limit */
+	unsigned threads;    /* of the drain; 0: as many as there are CPUs, up to some */
+	int images_dir_fd;   /* instead of images_dir; -EBADF: none */
+	int status_fd;	     /* -EBADF: none */
+	int parent_pidfd;    /* -EBADF: none */
 	bool daemon;
 	bool no_sandbox;
 	bool help, version;

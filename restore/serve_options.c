@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "restore/request.h"
 #include "restore/serve.h"
 
 enum {
@@ -16,6 +17,8 @@ enum {
 	OPT_STATUS_FD,
 	OPT_JSON,
 	OPT_NO_SANDBOX,
+	OPT_SETTING,
+	OPT_CONTAINER,
 	OPT_IMAGES_DIR_FD,
 	OPT_PARENT_PIDFD,
 	OPT_REMOTE,
@@ -36,6 +39,10 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{ "drain", required_argument, NULL, OPT_SETTING },
+	{ "drain-rate", required_argument, NULL, OPT_SETTING },
+	{ "threads", required_argument, NULL, OPT_SETTING },
+	{ "container", required_argument, NULL, OPT_CONTAINER },
 	/* The plugin's. */
 	{ "images-dir-fd", required_argument, NULL, OPT_IMAGES_DIR_FD },
 	{ "parent-pidfd", required_argument, NULL, OPT_PARENT_PIDFD },
@@ -94,6 +101,32 @@ static int parse_level(const char *word, int *level, struct fi_error *err)
 	return 0;
 }
 
+/* One that faultin.conf knows by the same name, with the same values. */
+static int take_setting(const char *name, const char *word, struct fi_serve_options *o,
+			struct fi_error *err)
+{
+	struct fi_settings settings;
+	int r;
+
+	fi_settings_init(&settings);
+	settings.drain = o->drain;
+	settings.drain_rate = o->drain_rate;
+	settings.threads = o->threads;
+	r = fi_settings_set(&settings, FI_ORIGIN_SYSTEM, name, word, err);
+	o->drain = settings.drain;
+	o->drain_rate = settings.drain_rate;
+	o->threads = settings.threads;
+	return r;
+}
+
+static int take_container(const char *id, struct fi_serve_options *o, struct fi_error *err)
+{
+	if (!fi_container_is_id(id))
+		return fi_error_set(err, -EINVAL, "--container: '%s' is no container's id", id);
+	o->container = id;
+	return 0;
+}
+
 static int take_option(int c, const char *name, struct fi_serve_options *o, int *level,
 		       struct fi_error *err)
 {
@@ -127,6 +160,10 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 	case OPT_NO_SANDBOX:
 		o->no_sandbox = true;
 		return 0;
+	case OPT_SETTING:
+		return take_setting(name, optarg, o, err);
+	case OPT_CONTAINER:
+		return take_container(optarg, o, err);
 	case OPT_STATUS_FD:
 		return parse_fd(name, optarg, &o->status_fd, err);
 	case OPT_IMAGES_DIR_FD:

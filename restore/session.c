@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -88,6 +89,17 @@ static void connected(struct session *session)
 	fi_log(FI_LOG_INFO, "CRIU has connected");
 }
 
+/* Whoever has started us may have told us already. */
+static void note_restorer(struct session *session)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!session->record->restorer &&
+	    getsockopt(session->record->criu.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+		session->record->restorer = peer.pid;
+}
+
 static void on_connect(struct session *session)
 {
 	struct fi_error err = { "" };
@@ -97,6 +109,7 @@ static void on_connect(struct session *session)
 		return;
 	}
 	connected(session);
+	note_restorer(session);
 	unwatch(session, session->config->listener);
 	if (watch(session, session->record->criu.fd) < 0)
 		restore_failed(session, "cannot watch CRIU's connection");
@@ -312,6 +325,11 @@ static void on_steer(void *arg, const struct fi_request *request)
 		policy->paused = 0;
 		policy->rate = 0;
 		fi_log(FI_LOG_INFO, "the drain is to be through as soon as can be");
+		break;
+	case FI_COMMAND_CONTAINER:
+		memcpy(session->record->container, request->container,
+		       sizeof(session->record->container));
+		fi_log(FI_LOG_INFO, "this is container '%s'", request->container);
 		break;
 	default:
 		break;

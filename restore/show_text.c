@@ -183,6 +183,10 @@ void fi_show_text(const struct json_object *session, FILE *to)
 	put_state(session, to);
 	(void)fputs(", ", to);
 	fi_text_put(fi_member_text(session, "image"), to);
+	if (fi_member_text(session, "container")[0]) {
+		(void)fputs(", container ", to);
+		fi_text_put(fi_member_text(session, "container"), to);
+	}
 	(void)fputc('\n', to);
 	put_progress(session, to);
 	put_faults(session, to);

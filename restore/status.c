@@ -92,6 +92,8 @@ static void add_session(struct view *view, struct json_object *to)
 	fi_json_text(&view->js, to, "name", record->control);
 	fi_json_text(&view->js, to, "program", PACKAGE_VERSION);
 	fi_json_text(&view->js, to, "image", record->images_dir);
+	fi_json_text(&view->js, to, "container", record->container);
+	fi_json_i64(&view->js, to, "restorer", record->restorer);
 	fi_json_text(&view->js, to, "state", view->status->state);
 	fi_json_u64(&view->js, to, "engines", ledger->keeper.lives);
 	add_times(view, to);

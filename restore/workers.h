@@ -11,11 +11,12 @@
 #include <pthread.h>
 
 #include "common/clock.h"
+#include "common/settings.h"
 #include "restore/engine.h"
 #include "restore/latency.h"
 #include "restore/placement.h"
 
-#define FI_MAX_WORKERS 4
+#define FI_MAX_WORKERS 4 /* of a lane, unless somebody says how many */
 
 /* Without a fault for this long, a task pauses; and for this long, the burst that it was in is over. */
 #define FI_PAUSE_NS	  UINT64_C(1000000)
@@ -53,7 +54,7 @@ struct fi_drain_worker {
 struct fi_engine {
 	struct fi_engine_watcher watcher;
 	struct fi_demand_worker demand[FI_MAX_WORKERS];
-	struct fi_drain_worker drain[FI_MAX_WORKERS];
+	struct fi_drain_worker drain[FI_SETTINGS_THREADS];
 	pthread_t guard;
 	unsigned nr_demand, nr_drain;
 	bool has_guard;

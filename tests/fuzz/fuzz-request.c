@@ -21,6 +21,7 @@ static void come_again(const struct fi_request *request)
 	FUZZ_CHECK(len < sizeof(line) && line[len - 1] == '\n');
 	FUZZ_CHECK(fi_request_parse(line, len - 1, &again, NULL) == 0);
 	FUZZ_CHECK(again.command == request->command && again.rate == request->rate);
+	FUZZ_CHECK(strcmp(again.container, request->container) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -358,8 +358,8 @@ static void requests(void)
 {
 	char name[16], line[FI_REQUEST_MAX];
 
-	for (int c = FI_COMMAND_STATUS; c <= FI_COMMAND_COMPLETE; c++) {
-		const struct fi_request request = { (enum fi_command)c, 1 << 20 };
+	for (int c = FI_COMMAND_STATUS; c <= FI_COMMAND_CONTAINER; c++) {
+		const struct fi_request request = { (enum fi_command)c, 1 << 20, "web-1" };
 
 		(void)snprintf(name, sizeof(name), "%d", c);
 		save("request", name, line, fi_request_format(&request, line) - 1);

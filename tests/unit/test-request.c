@@ -31,10 +31,11 @@ static void what_is_formatted_is_read(void **state)
 {
 	char line[FI_REQUEST_MAX];
 
-	for (int c = FI_COMMAND_STATUS; c <= FI_COMMAND_COMPLETE; c++) {
+	for (int c = FI_COMMAND_STATUS; c <= FI_COMMAND_CONTAINER; c++) {
 		const struct fi_request asked = {
 			.command = (enum fi_command)c,
 			.rate = c == FI_COMMAND_RATE ? FI_RATE_MAX : 0,
+			.container = "web-1.example_x+y:z@0",
 		};
 		size_t len = fi_request_format(&asked, line);
 
@@ -43,6 +44,8 @@ static void what_is_formatted_is_read(void **state)
 		assert_int_equal(fi_request_parse(line, len - 1, &request, &err), 0);
 		assert_int_equal(request.command, c);
 		assert_int_equal(request.rate, asked.rate);
+		assert_string_equal(request.container,
+				    c == FI_COMMAND_CONTAINER ? asked.container : "");
 	}
 }
 
@@ -78,6 +81,11 @@ static void refuses_what_is_no_request(void **state)
 		"{\"version\":1,\"command\":\"status\"",
 		"{\"version\":1,\"command\":\"status\"} ]",
 		"{'version':1,'command':'status'}",
+		"{\"version\":1,\"command\":\"container\"}",
+		"{\"version\":1,\"command\":\"container\",\"id\":7}",
+		"{\"version\":1,\"command\":\"container\",\"id\":\"\"}",
+		"{\"version\":1,\"command\":\"container\",\"id\":\"a b\"}",
+		"{\"version\":1,\"command\":\"container\",\"id\":\"a\\u0000\"}",
 		"{\"version\":1,\"command\":\"rate\"}",
 		"{\"version\":1,\"command\":\"rate\",\"rate\":-1}",
 		"{\"version\":1,\"command\":\"rate\",\"rate\":\"4\"}",
@@ -128,7 +136,7 @@ static void survives_mutants(void **state)
 		for (int n = rand_r(&seed) % 3; n >= 0; n--)
 			text[(size_t)rand_r(&seed) % len] = (char)rand_r(&seed);
 		if (fi_request_parse(text, len, &request, &err) == 0) {
-			assert_true(request.command <= FI_COMMAND_COMPLETE);
+			assert_true(request.command <= FI_COMMAND_CONTAINER);
 			assert_true(request.rate <= FI_RATE_MAX);
 			taken++;
 		}

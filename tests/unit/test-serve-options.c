@@ -62,7 +62,9 @@ static void accepts(const char *line, const struct fi_serve_options *want)
 	    got.images_dir_fd != want->images_dir_fd || got.status_fd != want->status_fd ||
 	    got.parent_pidfd != want->parent_pidfd || got.daemon != want->daemon ||
 	    got.no_sandbox != want->no_sandbox || got.help != want->help ||
-	    got.version != want->version)
+	    got.version != want->version || got.drain != want->drain ||
+	    got.drain_rate != want->drain_rate || got.threads != want->threads ||
+	    !same(got.container, want->container))
 		fail_msg("'%s': not what was expected", line);
 }
 
@@ -114,6 +116,29 @@ static void ours_and_the_plugins(void **state)
 	want = defaults();
 	want.no_sandbox = true;
 	accepts("--no-sandbox", &want);
+}
+
+static void how_to_drain(void **state)
+{
+	struct fi_serve_options want = defaults();
+
+	want.drain = FI_DRAIN_DEMAND;
+	accepts("--drain demand", &want);
+	accepts("--drain eager --drain=demand", &want);
+	want.drain = FI_DRAIN_EAGER;
+	want.drain_rate = 10 << 20;
+	want.threads = 3;
+	want.container = "web-1";
+	accepts("--drain eager --drain-rate 10M --threads=3 --container web-1", &want);
+	want = defaults();
+	accepts("--drain background --drain-rate 0 --threads auto", &want);
+	refuses("--drain later", "'later'");
+	refuses("--drain", "--drain needs a value");
+	refuses("--drain-rate fast", "'fast'");
+	refuses("--threads 0", "'0'");
+	refuses("--threads 17", "'17'");
+	refuses("--container a/b", "'a/b'");
+	refuses("--container ''", "''");
 }
 
 static void verbosity_is_as_in_criu(void **state)
@@ -232,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_criu_lazy_pages_takes),
 		cmocka_unit_test(ours_and_the_plugins),
+		cmocka_unit_test(how_to_drain),
 		cmocka_unit_test(verbosity_is_as_in_criu),
 		cmocka_unit_test(help_and_version_act_where_they_stand),
 		cmocka_unit_test(what_is_wrong_is_named),

@@ -132,7 +132,7 @@ static void errors_name_their_lines(void **state)
 	refuses("drain-rate = 18446744073709551615G", "'18446744073709551615G'");
 	refuses("drain = later", "line 1: 'later' is no value of drain");
 	refuses("threads = 0", "'0' is no value of threads");
-	refuses("threads = 65", "'65' is no value of threads");
+	refuses("threads = 17", "'17' is no value of threads");
 	refuses("log-level = 3", "'3' is no value of log-level");
 	refuses("eager = stacks", "line 1: 'stacks' is no value of eager");
 	refuses("eager = heap none", "'none' is no value of eager");
@@ -214,7 +214,7 @@ static void images_say_nothing_about_the_host(void **state)
 {
 	refuses_of(FI_ORIGIN_IMAGE, "log-file = /etc/passwd", "line 1: log-file is not an image's");
 	refuses_of(FI_ORIGIN_IMAGE, "log-level = debug", "log-level is not an image's");
-	refuses_of(FI_ORIGIN_IMAGE, "drain = demand\nthreads = 64", "line 2: threads is not an");
+	refuses_of(FI_ORIGIN_IMAGE, "drain = demand\nthreads = 16", "line 2: threads is not an");
 	assert_int_equal(fi_settings_set(&settings, FI_ORIGIN_CONTAINER, "log-file", "x", &err),
 			 -EINVAL);
 	assert_string_equal(err.text, "log-file is not a container's to say");
