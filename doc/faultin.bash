@@ -36,7 +36,7 @@ _faultin()
 		COMPREPLY=($(compgen -d -- "$word"))
 		return
 		;;
-	-t | --task | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd)
+	-t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd)
 		return # nothing that could be guessed
 		;;
 	esac

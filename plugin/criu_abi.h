@@ -4,8 +4,8 @@
  *
  * CRIU installs a criu-plugin.h, but distributions do not package it, and one that is newer than
  * the CRIU at hand would promise too much.  These are the facts of descriptor version 0.2.0, which
- * every CRIU since 1.6 takes; the hooks (none is used here) differ between releases, their number
- * and names only growing: 10 in 3.17, 12 in 4.1, 15 in 4.2.
+ * every CRIU since 1.6 takes; the hooks differ between releases, their number and names only
+ * growing: 10 in 3.17, 12 in 4.1, 13 in 4.2.
  *
  * CRIU loads each *.so of its plugin directory at every dump, pre-dump and restore, looks up
  * CR_PLUGIN_DESC, and refuses a newer version or more hooks than it knows.  It calls init right
@@ -20,6 +20,17 @@ enum {
 	FI_CRIU_STAGE_RESTORE = 2,
 };
 
+/* Those that are used here; each gets a pid, in CRIU's pid namespace.  0 or -ENOTSUP and CRIU goes on (0:
+ * it asks no other plugin), else it gives up. */
+enum {
+	FI_CRIU_HOOK_PAUSE_DEVICES = 10, /* before a task is frozen; the root's may be already */
+	FI_CRIU_HOOK_CHECKPOINT_DEVICES = 11, /* at dump, when all are frozen: each task */
+	FI_CRIU_NR_HOOKS = 12,
+};
+
+/* A function that a CRIU exports which knows these hooks, 4.1 and later. */
+#define FI_CRIU_KNOWS_HOOKS "add_inventory_plugin"
+
 #define FI_CRIU_PLUGIN_VERSION ((0u << 16) + (2u << 8) + 0u)
 
 struct fi_criu_plugin {
@@ -27,8 +38,8 @@ struct fi_criu_plugin {
 	int (*init)(int stage);		  /* 0, or CRIU gives up */
 	void (*exit)(int stage, int ret); /* before dlclose */
 	unsigned int version;
-	unsigned int max_hooks; /* entries in hooks */
-	void *hooks[];
+	unsigned int max_hooks; /* entries in hooks, as far as CRIU knows them */
+	int (*hooks[FI_CRIU_NR_HOOKS])(int pid);
 };
 
 /* The name that CRIU looks up. */

@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * CRIU clones a middle process, the middle clones the engine and ends; the engine is an orphan from
- * then on.  Both clones name no exit signal, so that CRIU's SIGCHLD handler, or its having ignored
- * SIGCHLD, has no part in it.  The children call nothing but system calls until they exec or end.
+ * then on.
  *
  * Not here: what to do with the words; the socket file (lazy_socket.h).
  */
@@ -12,21 +11,19 @@
 
 #include "plugin/engine.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "plugin/child.h"
 
 /* Descriptors in the engine.  The numbers are in its arguments. */
 enum {
@@ -63,86 +60,19 @@ static void close_start(struct start *s)
 	}
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int pidfd_open(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0); /* CLOEXEC */
 }
 
-/* fork(2) without an exit signal.  With all arguments 0 their order, which differs between
- * architectures, does not matter. */
-static pid_t fork_silently(void)
-{
-	return (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
-}
-
-/* Ends a child with a sentence about the call that failed. */
-static void __attribute__((noreturn)) give_up(const char *what)
-{
-	(void)dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
-	_exit(127);
-}
-
-static void close_from(int first)
-{
-	const struct dirent *entry;
-	DIR *dir;
-	int fd;
-
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, (unsigned int)first, ~0u, 0u) == 0)
-		return;
-#endif
-	dir = opendir("/proc/self/fd");
-	if (!dir)
-		give_up("/proc/self/fd");
-	while ((entry = readdir(dir))) {
-		fd = (int)strtol(entry->d_name, NULL, 10); /* "." and ".." are 0 */
-		if (fd >= first && fd != dirfd(dir))
-			(void)close(fd);
-	}
-	(void)closedir(dir);
-}
-
-static void reset_signals(void)
-{
-	struct sigaction act = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &act, NULL); /* some cannot be set */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* In the engine's process. */
 static void __attribute__((noreturn)) become_engine(const struct start *s)
 {
-	const int from[FD_END] = {
+	const int fds[FD_END] = {
 		s->null, s->null, s->words[1], s->images, s->status[1], s->parent
 	};
-	int high[FD_END];
 
-	/* Out of the way first: any of them may have any of the numbers that are to be set. */
-	for (int i = 0; i < FD_END; i++) {
-		high[i] = fcntl(from[i], F_DUPFD, FD_END);
-		if (high[i] < 0)
-			give_up("fcntl");
-	}
-	for (int i = 0; i < FD_END; i++)
-		if (dup2(high[i], i) < 0)
-			give_up("dup2");
-	close_from(FD_END);
-	reset_signals();
-	(void)execve(s->program, (char *const *)engine_argv, environ);
-	give_up(s->program);
+	fi_child_exec(s->program, engine_argv, fds, FD_END);
 }
 
 /* In the middle process: tells the engine's pid and ends. */
@@ -151,30 +81,21 @@ static void __attribute__((noreturn)) become_middle(const struct start *s)
 	pid_t pid;
 
 	(void)setsid();
-	pid = fork_silently();
+	pid = fi_child_fork();
 	if (pid == 0)
 		become_engine(s);
-	if (pid < 0)
-		pid = -errno;
 	_exit(write(s->pid[1], &pid, sizeof(pid)) == sizeof(pid) ? 0 : 1);
 }
 
 /* Makes the two processes.  Returns the engine's pid or a negative errno. */
 static pid_t fork_engine(struct start *s)
 {
-	sigset_t all, saved;
 	pid_t middle, pid;
 	ssize_t n;
 
-	/* No handler of CRIU's may run in a child. */
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &saved);
-	middle = fork_silently();
+	middle = fi_child_fork();
 	if (middle == 0)
 		become_middle(s);
-	if (middle < 0)
-		middle = -errno;
-	(void)sigprocmask(SIG_SETMASK, &saved, NULL);
 	if (middle < 0)
 		return middle;
 
@@ -216,7 +137,7 @@ static int wait_for_status(struct start *s, int64_t deadline, struct fi_engine_w
 	char byte;
 
 	for (;;) {
-		left = deadline - now_ms();
+		left = deadline - fi_child_now_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		if (poll(pfds, FI_ARRAY_SIZE(pfds), (int)left) < 0 && errno != EINTR)
@@ -249,11 +170,11 @@ static bool wait_for_end(struct start *s, int pidfd, struct fi_engine_words *wor
 		{ .fd = pidfd, .events = POLLIN },
 		{ .fd = s->words[0], .events = POLLIN },
 	};
-	int64_t deadline = now_ms() + LAST_WORDS_MS;
+	int64_t deadline = fi_child_now_ms() + LAST_WORDS_MS;
 	int64_t left;
 
 	for (;;) {
-		left = deadline - now_ms();
+		left = deadline - fi_child_now_ms();
 		if (left <= 0)
 			return false;
 		(void)poll(pfds, FI_ARRAY_SIZE(pfds), (int)left);
@@ -291,7 +212,7 @@ int fi_engine_start(const char *program, int images_dirfd, int timeout_ms,
 		.words = { -EBADF, -EBADF },
 		.pid = { -EBADF, -EBADF },
 	};
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = fi_child_now_ms() + timeout_ms;
 	fi_auto_close int pidfd = -EBADF;
 	pid_t pid;
 	int r;

@@ -10,13 +10,16 @@ plugin_parts = \
 	common/bytes.c common/bytes.h \
 	common/cleanup.h common/error.c common/error.h \
 	common/settings.c common/settings.h \
+	plugin/child.c plugin/child.h \
+	plugin/complete.c plugin/complete.h \
 	plugin/criu_abi.h \
 	plugin/criu_options.c plugin/criu_options.h \
 	plugin/engine.c plugin/engine.h \
 	plugin/host_log.c plugin/host_log.h \
 	plugin/lazy_socket.c plugin/lazy_socket.h \
 	plugin/policy.c plugin/policy.h \
-	plugin/program.c plugin/program.h
+	plugin/program.c plugin/program.h \
+	restore/smaps.c restore/smaps.h
 plugin_cppflags = $(AM_CPPFLAGS) -DFI_INSTALLED_PROGRAM='"$(bindir)/faultin"' \
 	-DFI_SYSTEM_SETTINGS='"$(sysconfdir)/faultin.conf"'
 

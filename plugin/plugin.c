@@ -6,12 +6,17 @@
  *                         --lazy-pages`: unless somebody serves lazy-pages.socket already, starts
  *                         the engine and returns when it listens and has found the image sound
  *   (the restore)         CRIU connects, the tasks send their userfaultfds: the engine's business
+ *   hooks(pid)            at dump and pre-dump: when a lazy restore still owes the task memory, has
+ *                         the session bring it in, and waits.  Once before the task is frozen (the
+ *                         root's call is for the whole tree, while it runs), and at dump once more
+ *                         when all are, since it may be another program's userfaultfd
  *   exit(stage, ret)      after a failed restore: sees that no socket file is left behind
  *   dlclose
  *
- * Nothing is kept between init and exit but the name of a file: no descriptor (a restored task
- * might inherit it), no child, no thread, no handler.  A failure is -1 with an explanation in
- * CRIU's log, before any task exists; -ENOTSUP is for hooks, of which there is none.
+ * Nothing is kept between the calls but the name of a file: no descriptor (a restored task might
+ * inherit it), no child, no thread, no handler.  A failure is -1 with an explanation in CRIU's log,
+ * before any task exists, or before anything of it is dumped.  Hooks say -ENOTSUP otherwise: other
+ * plugins have something to do there.
  *
  * The engine is not killed after a failed restore.  It hears of it on CRIU's connection or, when
  * there is none yet, through CRIU's pidfd, and ends by itself.  A signal from here could not be
@@ -30,6 +35,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "plugin/complete.h"
 #include "plugin/criu_abi.h"
 #include "plugin/criu_options.h"
 #include "plugin/engine.h"
@@ -111,19 +117,25 @@ static void remove_dead_socket(void)
 		fi_socket_file_remove(&file, FI_LAZY_SOCKET);
 }
 
+static int find_program(char *ret, size_t size, struct fi_error *err)
+{
+	Dl_info self = { 0 };
+
+	(void)dladdr(&ours, &self);
+	return fi_program_find(secure_getenv("FAULTIN_BIN"), self.dli_fname, FI_INSTALLED_PROGRAM,
+			       ret, size, err);
+}
+
 static int start_engine(struct fi_error *err)
 {
 	struct fi_engine_words words;
 	char program[PATH_MAX];
-	Dl_info self = { 0 };
 	int images, r;
 
 	images = criu_get_image_dir();
 	if (images < 0)
 		return fi_error_set(err, -EBADF, "CRIU has no image directory open");
-	(void)dladdr(&ours, &self);
-	r = fi_program_find(secure_getenv("FAULTIN_BIN"), self.dli_fname, FI_INSTALLED_PROGRAM,
-			    program, sizeof(program), err);
+	r = find_program(program, sizeof(program), err);
 	if (r < 0)
 		return r;
 
@@ -149,12 +161,23 @@ static void remember_socket(void)
 	}
 }
 
+/* CRIUs that do not know the hooks have no place from where a checkpoint could be held back. */
+static void warn_of_old_criu(void)
+{
+	if (CR_PLUGIN_DESC.max_hooks == 0)
+		fi_host_log(FI_LOG_WARN,
+			    "this CRIU has no hook for it: if processes are still being restored "
+			    "lazily, call `faultin complete` before a checkpoint of them");
+}
+
 static int plugin_init(int stage)
 {
 	struct fi_error err = { "" };
 	int r;
 
 	ours.file = (struct fi_socket_file){ 0 };
+	if (stage != FI_CRIU_STAGE_RESTORE)
+		warn_of_old_criu();
 	if (stage != FI_CRIU_STAGE_RESTORE || !wanted())
 		return 0;
 
@@ -171,6 +194,35 @@ static int plugin_init(int stage)
 	return 0;
 }
 
+static void say(const char *line)
+{
+	fi_host_log(FI_LOG_WARN, "%s", line);
+}
+
+/* A task is going to be dumped. */
+static int on_task(int pid)
+{
+	struct fi_error err = { "" };
+	char program[PATH_MAX];
+	int r;
+
+	r = fi_complete_needed(pid, &err);
+	if (r == 0)
+		return -ENOTSUP;
+	if (r > 0) {
+		fi_host_log(FI_LOG_INFO,
+			    "a lazy restore still owes process %d memory: bringing it in", pid);
+		r = find_program(program, sizeof(program), &err);
+	}
+	if (r == 0)
+		r = fi_complete(program, pid, say, &err);
+	if (r < 0) {
+		fi_host_log(FI_LOG_ERROR, "%s", err.text);
+		return -1;
+	}
+	return -ENOTSUP;
+}
+
 static void plugin_exit(int stage, int ret)
 {
 	if (stage == FI_CRIU_STAGE_RESTORE && ret != 0 && ours.file.ino != 0)
@@ -182,5 +234,15 @@ struct fi_criu_plugin CR_PLUGIN_DESC = {
 	.init = plugin_init,
 	.exit = plugin_exit,
 	.version = FI_CRIU_PLUGIN_VERSION,
-	.max_hooks = 0,
+	.hooks = {
+		[FI_CRIU_HOOK_PAUSE_DEVICES] = on_task,
+		[FI_CRIU_HOOK_CHECKPOINT_DEVICES] = on_task,
+	},
 };
+
+/* CRIU refuses plugins with more hooks than it knows. */
+static void __attribute__((constructor)) offer_hooks(void)
+{
+	if (dlsym(RTLD_DEFAULT, FI_CRIU_KNOWS_HOOKS))
+		CR_PLUGIN_DESC.max_hooks = FI_CRIU_NR_HOOKS;
+}

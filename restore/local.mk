@@ -101,6 +101,8 @@ faultin_SOURCES = \
 	restore/show_text.c \
 	restore/steer.c \
 	restore/steer.h \
+	restore/tree.c \
+	restore/tree.h \
 	restore/verify.c \
 	restore/verify.h
 faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)

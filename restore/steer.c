@@ -7,6 +7,8 @@
 #include "restore/steer.h"
 
 #include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@
 #include "images/inspect/text.h"
 #include "restore/client.h"
 #include "restore/sessions.h"
+#include "restore/tree.h"
 
 enum { NO_SUCH_SESSION = 3 };
 
@@ -42,7 +45,10 @@ static const struct steer_verb verbs[] = {
 	  "Bring in all that is owed, as fast as can be, and wait for it: in these sessions, or "
 	  "in\n"
 	  "all that there are.\n"
-	  "\n" OPTIONS_HELP "\n"
+	  "\n"
+	  "      --tree PID  in those that serve process PID or a descendant, and until no memory "
+	  "of\n"
+	  "                  these is missing: whoever was to bring it in\n" OPTIONS_HELP "\n"
 	  "Exit code: 0 when nothing is owed, 1 when a session has failed, 2 for wrong options, 3\n"
 	  "when there is no such session.\n" },
 	{ "pause", FI_COMMAND_PAUSE, true, false,
@@ -62,6 +68,7 @@ static const struct steer_verb verbs[] = {
 };
 
 static const struct option long_options[] = {
+	{ "tree", required_argument, NULL, 't' }, /* `complete` only */
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -74,6 +81,17 @@ static void complain(const struct steer_verb *verb, const char *session, const c
 		(void)fprintf(stderr, "session %s: ", session);
 	fi_text_put(words, stderr);
 	(void)fputc('\n', stderr);
+}
+
+static int parse_pid(const char *word, pid_t *ret)
+{
+	char *end;
+	long value = strtol(word, &end, 10);
+
+	if (end == word || *end || value < 1 || value > INT_MAX)
+		return -EINVAL;
+	*ret = (pid_t)value;
+	return 0;
 }
 
 /* --- what sessions say -------------------------------------------------------------------------- */
@@ -135,6 +153,21 @@ static int tell(const struct steer_verb *verb, const struct fi_sessions *session
 	return code_of(verb, sessions, sessions->names[0], r, &err);
 }
 
+static void tell_owed(uint64_t nr_owed)
+{
+	(void)fprintf(stderr, "faultin complete: %" PRIu64 " pages are still owed\n", nr_owed);
+}
+
+static int complete_tree(const struct steer_verb *verb, pid_t root)
+{
+	struct fi_error err = { "" };
+
+	if (fi_tree_complete(root, tell_owed, &err) == 0)
+		return 0;
+	complain(verb, NULL, err.text);
+	return 1;
+}
+
 /* --- words -------------------------------------------------------------------------------------- */
 
 static int misuse(const struct steer_verb *verb, const char *words)
@@ -182,12 +215,19 @@ static const struct steer_verb *find_verb(const char *name)
 int fi_steer_main(int argc, char **argv)
 {
 	const struct steer_verb *verb = find_verb(argv[0]);
+	pid_t root = 0;
 	int c;
 
 	optind = 0;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "Vh", long_options, NULL)) != -1) {
 		switch (c) {
+		case 't':
+			if (verb->command != FI_COMMAND_COMPLETE)
+				return misuse(verb, "unknown option");
+			if (parse_pid(optarg, &root) < 0)
+				return misuse(verb, "--tree wants a process id");
+			break;
 		case 'V':
 			(void)printf("Version: %s\n", PACKAGE_VERSION);
 			return 0;
@@ -198,5 +238,7 @@ int fi_steer_main(int argc, char **argv)
 			return misuse(verb, "unknown option");
 		}
 	}
-	return run(verb, argc - optind, argv + optind);
+	if (root && argc > optind)
+		return misuse(verb, "name sessions or a tree, not both");
+	return root ? complete_tree(verb, root) : run(verb, argc - optind, argv + optind);
 }

@@ -36,6 +36,7 @@ tests_integration_tools_split_image_CFLAGS = $(integration_cflags)
 tests_integration_tools_split_image_LDFLAGS = $(PTHREAD_CFLAGS)
 
 integration_tests = \
+	tests/integration/test-again.sh \
 	tests/integration/test-advises.sh \
 	tests/integration/test-bad-images.sh \
 	tests/integration/test-chains.sh \

@@ -1,4 +1,5 @@
-/* tests/unit/fake-engine.c - stands in for `faultin serve` behind the plugin's contract.
+/* tests/unit/fake-engine.c - stands in for `faultin serve` behind the plugin's contract, and for
+ * `faultin complete --tree`.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -12,6 +13,12 @@
  *   silent   exit code 0 without being ready
  *   wrong    a byte that is not zero
  *   hang     binds the socket and sleeps
+ *
+ * and as `complete`:
+ *
+ *   ready    exit code 0, at once
+ *   fail     two lines of explanation, exit code 1
+ *   hang     a line, and sleeps
  */
 #include "config.h"
 
@@ -116,11 +123,30 @@ static int serve(int listener)
 	return read(sock, &word, sizeof(word)) == sizeof(word) && word == FINISHED ? 0 : 3;
 }
 
+/* Returns the exit code. */
+static int complete(int argc, char **argv, const char *mode)
+{
+	struct stat st;
+
+	NEED(argc == 4 && strcmp(argv[2], "--tree") == 0 && atoi(argv[3]) > 0);
+	NEED(fstat(2, &st) == 0 && S_ISFIFO(st.st_mode));
+	NEED(fcntl(3, F_GETFD) < 0);
+	if (strcmp(mode, "ready") == 0)
+		return 0;
+	(void)dprintf(2, "17 pages are owed\n");
+	if (strcmp(mode, "hang") == 0)
+		(void)sleep(60);
+	(void)dprintf(2, "nobody knows whose they are");
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = getenv("FAKE_ENGINE");
 	int null, listener, code;
 
+	if (argc > 1 && strcmp(argv[1], "complete") == 0)
+		return complete(argc, argv, mode);
 	NEED(argc == 1 + (int)(sizeof(expected_args) / sizeof(expected_args[0])));
 	for (int i = 1; i < argc; i++)
 		NEED(strcmp(argv[i], expected_args[i - 1]) == 0);

@@ -13,8 +13,10 @@
  *   STUB_DO=connect   connects to lazy-pages.socket and says that the restore is finished
  *   STUB_DO=break     connects and closes
  *   STUB_DO=die       ends at once by SIGKILL, without exit
+ *   STUB_DO=dump      calls the hooks for itself, as a task that nobody serves
+ *   STUB_DO=dump-owed the same, but a userfaultfd answers for a page of it
  *
- * Exit codes: 0 init gave 0; 3 it gave -1; 1 a check failed (and says so on stderr).
+ * Exit codes: 0 init gave 0; 3 it gave -1; 4 a hook gave -1; 1 a check failed (and says so on stderr).
  */
 #include "config.h"
 
@@ -22,13 +24,17 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,6 +72,14 @@ void print_on_level(unsigned int level, const char *fmt, ...)
 	(void)fclose(file);
 }
 
+/* By which a plugin knows that there are the hooks which it wants. */
+int add_inventory_plugin(void);
+
+int add_inventory_plugin(void)
+{
+	return 0;
+}
+
 static void on_sigchld(int sig)
 {
 	(void)sig;
@@ -98,6 +112,42 @@ static void connect_engine(int finished)
 	if (finished)
 		NEED(write(fd, &word, sizeof(word)) == sizeof(word));
 	(void)close(fd);
+}
+
+/* Has a userfaultfd answer for a page. */
+static void be_owed(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	NEED(fd >= 0 && page != MAP_FAILED);
+	NEED(ioctl(fd, UFFDIO_API, &api) == 0);
+	range.range.start = (uintptr_t)page;
+	range.range.len = 4096;
+	NEED(ioctl(fd, UFFDIO_REGISTER, &range) == 0);
+}
+
+/* Returns the exit code. */
+static int call_hooks(const struct fi_criu_plugin *plugin)
+{
+	static const int hooks[] = { FI_CRIU_HOOK_PAUSE_DEVICES, FI_CRIU_HOOK_CHECKPOINT_DEVICES };
+	int code = 0, r;
+
+	for (int i = 0; i < FI_CRIU_NR_HOOKS; i++)
+		NEED(!plugin->hooks[i] == (i != hooks[0] && i != hooks[1]));
+	for (int i = 0; i < 2; i++) {
+		(void)alarm(1000);
+		r = plugin->hooks[hooks[i]](getpid());
+		NEED(r == -ENOTSUP || r == -1);
+		NEED(alarm(0) > 0); /* CRIU's */
+		NEED(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
+		NEED(nr_sigchld == 0);
+		if (r == -1)
+			code = 4;
+	}
+	return code;
 }
 
 static struct fi_criu_plugin *load_plugin(void **handle)
@@ -134,7 +184,7 @@ int main(void)
 	unsigned int before;
 	sigset_t mask, mask_after;
 	void *handle;
-	int r;
+	int code = 0, r;
 
 	act = act ? act : "nothing";
 	images_dir =
@@ -148,9 +198,11 @@ int main(void)
 
 	plugin = load_plugin(&handle);
 	NEED(plugin->version <= FI_CRIU_PLUGIN_VERSION);
-	NEED(plugin->max_hooks <= 10);
+	NEED(plugin->max_hooks == FI_CRIU_NR_HOOKS);
 	NEED(strcmp(plugin->name, "faultin") == 0);
 
+	if (strcmp(act, "dump-owed") == 0)
+		be_owed();
 	before = open_descriptors();
 	r = plugin->init(stage);
 	NEED(r == 0 || r == -1);
@@ -168,10 +220,12 @@ int main(void)
 			connect_engine(0);
 		else if (strcmp(act, "die") == 0)
 			(void)raise(SIGKILL);
+		else if (strncmp(act, "dump", 4) == 0)
+			code = call_hooks(plugin);
 		plugin->exit(stage, number("STUB_RET", 0));
 		NEED(open_descriptors() == before);
 	}
 	if (handle)
 		(void)dlclose(handle);
-	return r == 0 ? 0 : 3;
+	return r == 0 ? code : 3;
 }

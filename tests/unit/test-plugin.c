@@ -25,12 +25,14 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "plugin/child.h"
 #include "plugin/engine.h"
 
 #define SOCKET	  "lazy-pages.socket"
@@ -223,6 +225,75 @@ static void test_inert_at_dump(void **state)
 	(void)setenv("STUB_STAGE", "1", 1);
 	inert(lazy_argv);
 	assert_false(exists("criu.log"));
+}
+
+/* As `criu dump` and as a runtime's checkpoint: hooks are told what they need. */
+static const char *const dump_argv[] = { "criu", "swrk", "3", NULL };
+
+static void test_dump_of_what_nobody_serves(void **state)
+{
+	(void)state;
+	(void)setenv("STUB_STAGE", "0", 1);
+	(void)setenv("STUB_DO", "dump", 1);
+	(void)setenv("FAULTIN_BIN", "/nonexistent", 1);
+	inert(dump_argv);
+	assert_false(exists("criu.log"));
+}
+
+static bool can_userfaultfd(void)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0;
+}
+
+static void test_dump_of_what_is_owed(void **state)
+{
+	(void)state;
+	if (!can_userfaultfd())
+		skip();
+	(void)setenv("STUB_DO", "dump-owed", 1);
+	for (int stage = 0; stage < 2; stage++) {
+		(void)setenv("STUB_STAGE", stage == 0 ? "0" : "1", 1);
+		FOR_EACH_STUB(stub)
+		{
+			(void)setenv("FAKE_ENGINE", "ready", 1);
+			assert_int_equal(run(stub, dump_argv), 0);
+			assert_true(logged("bringing it in"));
+			(void)setenv("FAKE_ENGINE", "fail", 1);
+			assert_int_equal(run(stub, dump_argv), 4);
+			assert_true(logged("2 Warn  (faultin): 17 pages are owed\n"));
+			assert_true(logged("2 Warn  (faultin): nobody knows whose they are\n"));
+			assert_true(logged("would be missing from this checkpoint"));
+		}
+	}
+	(void)setenv("FAULTIN_BIN", "/nonexistent", 1);
+	assert_int_equal(run(stubs[0], dump_argv), 4);
+	assert_true(logged("1 Error (faultin): cannot start the engine: '/nonexistent'"));
+}
+
+static unsigned nr_said;
+
+static void count_line(const char *line)
+{
+	assert_string_equal(line, "17 pages are owed");
+	nr_said++;
+}
+
+static void test_hanging_completion(void **state)
+{
+	char number[16];
+	const char *const argv[] = { "faultin", "complete", "--tree", number, NULL };
+
+	(void)state;
+	(void)snprintf(number, sizeof(number), "%d", (int)getpid());
+	(void)setenv("FAKE_ENGINE", "hang", 1);
+	assert_int_equal(fi_child_run(engine_path, argv, 1500, count_line), -ETIMEDOUT);
+	assert_int_equal(nr_said, 1);
+	assert_int_equal(reap_engine(), 128 + SIGKILL); /* an orphan now */
+	assert_int_equal(reap_engine(), NO_ENGINE);
 }
 
 static void test_inert_in_rpc_mode(void **state)
@@ -469,6 +540,9 @@ int main(void)
 		IN_DIR(test_many_words_do_not_clog),
 		IN_DIR(test_inert_at_plain_restore),
 		IN_DIR(test_inert_at_dump),
+		IN_DIR(test_dump_of_what_nobody_serves),
+		IN_DIR(test_dump_of_what_is_owed),
+		IN_DIR(test_hanging_completion),
 		IN_DIR(test_inert_in_rpc_mode),
 		IN_DIR(test_lazy_by_config_file),
 		IN_DIR(test_bad_image),

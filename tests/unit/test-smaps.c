@@ -69,6 +69,34 @@ static void where_nothing_is_nothing_is_said(void **state)
 	assert_true(wipes);
 }
 
+static bool watched(const char *smaps)
+{
+	FILE *file = fmemopen((void *)(uintptr_t)smaps, strlen(smaps), "r");
+	bool found;
+
+	assert_non_null(file);
+	found = fi_smaps_find_watched(file);
+	(void)fclose(file);
+	return found;
+}
+
+static void finds_what_a_userfaultfd_answers_for(void **state)
+{
+	char named[5000];
+
+	assert_false(watched(text));
+	assert_true(watched("1000-3000 rw-p 0 0 0\nVmFlags: rd ac \n"
+			    "3000-4000 rw-p 0 0 0\nVmFlags: rd um ac \n"));
+	assert_false(watched("1000-3000 r--p 0 0 7 VmFlags: um\nVmFlags: rd ac \n"));
+	/* write protection is another matter */
+	assert_false(watched("1000-3000 rw-p 0 0 0\nVmFlags: rd uw ac \n"));
+	memset(named, 'x', sizeof(named));
+	(void)snprintf(named + 4095, sizeof(named) - 4095, "VmFlags: um\nVmFlags: rd\n");
+	assert_false(watched(named));
+	assert_int_equal(fi_smaps_watched(getpid()), 0);
+	assert_int_equal(fi_smaps_watched(0x7fffffff), 0);
+}
+
 /* Found by fuzzing: half a range ends no mapping, and what a name longer than any line says is its own
  * affair. */
 static void only_a_range_at_the_beginning_of_a_line_counts(void **state)
@@ -136,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_mapping),
 		cmocka_unit_test(where_nothing_is_nothing_is_said),
+		cmocka_unit_test(finds_what_a_userfaultfd_answers_for),
 		cmocka_unit_test(only_a_range_at_the_beginning_of_a_line_counts),
 		cmocka_unit_test(the_real_thing),
 		cmocka_unit_test(a_second_thread_is_company),

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -227,6 +228,35 @@ static void fork_write_words(void)
 	wait_child(pid);
 }
 
+/* Three generations that hold still until the file "again" is there, so that they can be dumped a second
+ * time; each has changed a page of its own by then. */
+static void fork_and_hold(void)
+{
+	char forked[4096], again[4096];
+	pid_t pid[2] = { 0 };
+	unsigned self = 0;
+	FILE *file;
+
+	(void)snprintf(forked, sizeof(forked), "%s/forked", run_dir());
+	(void)snprintf(again, sizeof(again), "%s/again", run_dir());
+	while (self < 2 && (pid[self] = start_child()) == 0)
+		self++;
+	fill_page(area.mem + self * PAGE, 500 + self, self);
+
+	file = fopen(forked, "a");
+	REQUIRE(file && fprintf(file, "%d\n", getpid()) > 0 && fclose(file) == 0);
+	while (access(again, F_OK) < 0)
+		nap_ms(1);
+
+	for (unsigned i = 0; i < 3; i++)
+		check_page(area.mem + i * PAGE, i == self ? 500 + i : area.seed, i);
+	check_pages(area.mem + 3 * PAGE, area.seed, 3, area.nr_pages - 3);
+	if (self < 2)
+		wait_child(pid[self]);
+	if (self > 0)
+		end_child();
+}
+
 const struct scenario fork_scenarios[] = {
 	{ "fork-both", prepare_32m, fork_both },
 	{ "fork-chain", prepare_chain, fork_chain },
@@ -234,5 +264,6 @@ const struct scenario fork_scenarios[] = {
 	{ "fork-storm", prepare_16m, fork_storm },
 	{ "fork-write", prepare_16m, fork_write },
 	{ "fork-write-words", prepare_16m, fork_write_words },
+	{ "fork-and-hold", prepare_32m, fork_and_hold },
 	{ NULL, NULL, NULL },
 };
