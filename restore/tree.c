@@ -24,7 +24,7 @@
 #define ASK_MS	500
 
 /* So long a session may take to learn of a child, and to have ended when all is there. */
-#define GRACE_MS 2000
+#define GRACE_MS 1000
 
 struct pids {
 	pid_t *at;
