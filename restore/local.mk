@@ -93,6 +93,8 @@ faultin_SOURCES = \
 	restore/inspect.c \
 	restore/inspect.h \
 	restore/inspect_options.c \
+	restore/look.c \
+	restore/look.h \
 	restore/main.c \
 	restore/sessions.c \
 	restore/sessions.h \

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "images/inspect/text.h"
 #include "images/pagemap.h"
@@ -179,6 +180,8 @@ void fi_show_text(const struct json_object *session, FILE *to)
 {
 	(void)fputs("session ", to);
 	fi_text_put(fi_member_text(session, "name"), to);
+	if (fi_member_u64(session, "uid") != geteuid())
+		(void)fprintf(to, " of user %" PRIu64, fi_member_u64(session, "uid"));
 	(void)fputs(": ", to);
 	put_state(session, to);
 	(void)fputs(", ", to);

@@ -52,6 +52,7 @@ integration_tests = \
 	tests/integration/test-repeats.sh \
 	tests/integration/test-sandbox.sh \
 	tests/integration/test-scenarios.sh \
+	tests/integration/test-sessions.sh \
 	tests/integration/test-shapes.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
