@@ -26,9 +26,10 @@ void fi_call_send(struct fi_call *call, int dir, const char *session,
 /* Waits for the reply, at most @timeout_ms after the last bytes of it (negative: without a limit),
  * and ends the call.  A session whose engine has died, and been replaced, is asked again.
  *
- * Returns 0 and the reply, an object whose "ok" is true; or, said in @err:
+ * Returns 0 and the reply, an object whose "ok" is true or, to WAIT and COMPLETE, that has a "result";
+ * or, said in @err:
  *   -ESRCH      there is no such session
- *   -ENOLINK    it was there, and has ended without a reply
+ *   -ENOLINK    it was there, and has ended
  *   -EREMOTEIO  it has refused
  *   -ETIMEDOUT, -EPROTO, or what connect(2) and recv(2) gave. */
 int fi_call_reply(struct fi_call *call, int dir, int timeout_ms, struct json_object **ret,
