@@ -167,27 +167,3 @@ int fi_ask(int dir, const char *session, const struct fi_request *request, struc
 	fi_call_send(&call, dir, session, request);
 	return fi_call_reply(&call, dir, FI_CLIENT_PATIENCE_MS, ret, err);
 }
-
-struct json_object *fi_member(const struct json_object *json, const char *key, enum json_type type)
-{
-	struct json_object *value = NULL;
-
-	if (!json_object_is_type(json, json_type_object) ||
-	    !json_object_object_get_ex(json, key, &value) || !json_object_is_type(value, type))
-		return NULL;
-	return value;
-}
-
-uint64_t fi_member_u64(const struct json_object *json, const char *key)
-{
-	struct json_object *value = fi_member(json, key, json_type_int);
-
-	return value ? json_object_get_uint64(value) : 0;
-}
-
-const char *fi_member_text(const struct json_object *json, const char *key)
-{
-	struct json_object *value = fi_member(json, key, json_type_string);
-
-	return value ? json_object_get_string(value) : "";
-}

@@ -7,6 +7,7 @@
 
 #include <json-c/json.h>
 
+#include "restore/member.h"
 #include "restore/request.h"
 #include "restore/rundir.h"
 
@@ -38,10 +39,5 @@ int fi_call_reply(struct fi_call *call, int dir, int timeout_ms, struct json_obj
 /* Both, for an answer that comes at once. */
 int fi_ask(int dir, const char *session, const struct fi_request *request, struct json_object **ret,
 	   struct fi_error *err);
-
-/* The member @key of @json if it has that type; else 0 or "". */
-uint64_t fi_member_u64(const struct json_object *json, const char *key);
-const char *fi_member_text(const struct json_object *json, const char *key);
-struct json_object *fi_member(const struct json_object *json, const char *key, enum json_type type);
 
 #endif

@@ -19,6 +19,7 @@
 #include "images/inspect/json.h"
 #include "restore/ledger.h"
 #include "restore/log.h"
+#include "restore/metrics.h"
 #include "restore/rundir.h"
 
 #define MAX_CLIENTS 32
@@ -250,12 +251,39 @@ static struct json_object *status(const struct fi_control *control)
 	return finish(&js, reply);
 }
 
+static struct json_object *metrics(const struct fi_control *control)
+{
+	struct fi_json js = { .failed = false };
+	struct json_object *reply = new_reply(&js, true), *sessions = json_object_new_array();
+	struct json_object *session = control->host.status(control->host.arg);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!session || !sessions || !to || json_object_array_add(sessions, session) < 0) {
+		(void)json_object_put(session);
+		js.failed = true;
+	} else {
+		fi_metrics_write(sessions, 0, to);
+	}
+	if (!to || fclose(to) != 0)
+		js.failed = true;
+	else
+		fi_json_text(&js, reply, "metrics", text);
+	free(text);
+	(void)json_object_put(sessions);
+	return finish(&js, reply);
+}
+
 static void obey(struct fi_control *control, struct client *client,
 		 const struct fi_request *request)
 {
 	switch (request->command) {
 	case FI_COMMAND_STATUS:
 		answer(control, client, status(control));
+		return;
+	case FI_COMMAND_METRICS:
+		answer(control, client, metrics(control));
 		return;
 	case FI_COMMAND_PAUSE:
 	case FI_COMMAND_RESUME:

@@ -47,6 +47,7 @@ integration_tests = \
 	tests/integration/test-large.sh \
 	tests/integration/test-lengths.sh \
 	tests/integration/test-lives.sh \
+	tests/integration/test-metrics.sh \
 	tests/integration/test-moves.sh \
 	tests/integration/test-protects.sh \
 	tests/integration/test-repeats.sh \
@@ -65,6 +66,8 @@ EXTRA_DIST += \
 	$(integration_tests) \
 	tests/integration/functions.sh \
 	tests/integration/programs/rich.py \
+	tests/integration/tools/check-metrics.py \
 	tests/integration/tools/check-report.py \
 	tests/integration/tools/criu_image.py \
-	tests/integration/tools/plant.py
+	tests/integration/tools/plant.py \
+	tests/integration/tools/sessions.py

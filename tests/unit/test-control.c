@@ -117,6 +117,8 @@ static bool is_over(int fd)
 static void answers(void **state)
 {
 	int fd = visit(REQUEST("status")), other = visit(REQUEST("pause"));
+	char text[65536] = "";
+	int third = visit(REQUEST("metrics"));
 
 	serve();
 	assert_string_equal(line(fd),
@@ -126,6 +128,10 @@ static void answers(void **state)
 	assert_true(is_over(other));
 	assert_int_equal(nr_steered, 1);
 	assert_int_equal(last_command, FI_COMMAND_PAUSE);
+	(void)recv(third, text, sizeof(text) - 1, MSG_WAITALL);
+	assert_non_null(strstr(text, "\"ok\":true,\"metrics\":\"# TYPE faultin_sessions gauge\\n"));
+	assert_non_null(strstr(text, "\\n# EOF\\n\"}\n"));
+	(void)close(third);
 	(void)close(fd);
 	(void)close(other);
 }
