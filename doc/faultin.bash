@@ -36,12 +36,16 @@ _faultin()
 		COMPREPLY=($(compgen -d -- "$word"))
 		return
 		;;
+	-o | --output)
+		COMPREPLY=($(compgen -f -- "$word"))
+		return
+		;;
 	-t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd)
 		return # nothing that could be guessed
 		;;
 	esac
 	case $verb in
-	complete | pause | rate | resume | status | wait)
+	complete | metrics | pause | rate | resume | status | top | wait)
 		[[ $word == -* ]] || {
 			COMPREPLY=($(compgen -W "$(_faultin_sessions)" -- "$word"))
 			return

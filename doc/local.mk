@@ -5,6 +5,7 @@ man_sources = \
 	doc/faultin.1.scd \
 	doc/faultin-complete.1.scd \
 	doc/faultin-inspect.1.scd \
+	doc/faultin-metrics.1.scd \
 	doc/faultin-pause.1.scd \
 	doc/faultin-rate.1.scd \
 	doc/faultin-resume.1.scd \
@@ -13,10 +14,14 @@ man_sources = \
 	doc/faultin-verify.1.scd \
 	doc/faultin-wait.1.scd \
 	doc/faultin-control.5.scd \
+	doc/faultin-metrics.5.scd \
 	doc/faultin-report.5.scd \
 	doc/faultin-plugin.7.scd
 EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md \
 	doc/inspect-dark.png doc/inspect-light.png
+
+# For Grafana to import.
+dist_pkgdata_DATA = doc/faultin-grafana.json
 
 # Where bash-completion looks for the completion of a command.
 bashcompletiondir = $(datadir)/bash-completion/completions
@@ -42,6 +47,8 @@ doc/faultin-complete.1: $(top_srcdir)/doc/faultin-complete.1.scd
 	$(scdoc)
 doc/faultin-inspect.1: $(top_srcdir)/doc/faultin-inspect.1.scd
 	$(scdoc)
+doc/faultin-metrics.1: $(top_srcdir)/doc/faultin-metrics.1.scd
+	$(scdoc)
 doc/faultin-pause.1: $(top_srcdir)/doc/faultin-pause.1.scd
 	$(scdoc)
 doc/faultin-rate.1: $(top_srcdir)/doc/faultin-rate.1.scd
@@ -57,6 +64,8 @@ doc/faultin-verify.1: $(top_srcdir)/doc/faultin-verify.1.scd
 doc/faultin-wait.1: $(top_srcdir)/doc/faultin-wait.1.scd
 	$(scdoc)
 doc/faultin-control.5: $(top_srcdir)/doc/faultin-control.5.scd
+	$(scdoc)
+doc/faultin-metrics.5: $(top_srcdir)/doc/faultin-metrics.5.scd
 	$(scdoc)
 doc/faultin-report.5: $(top_srcdir)/doc/faultin-report.5.scd
 	$(scdoc)

@@ -24,7 +24,9 @@ void fi_call_send(struct fi_call *call, int dir, const char *session,
 
 	*call = (struct fi_call){ .session = session, .request = *request };
 	call->fd = fi_rundir_connect(dir, session);
-	if (call->fd >= 0 && send(call->fd, line, len, MSG_NOSIGNAL) != (ssize_t)len) {
+	/* Who has hung up already may have said why. */
+	if (call->fd >= 0 && send(call->fd, line, len, MSG_NOSIGNAL) != (ssize_t)len &&
+	    errno != EPIPE) {
 		fi_close(&call->fd);
 		call->fd = -ECONNRESET;
 	}
@@ -58,7 +60,13 @@ static int read_more(int fd, struct reply *reply)
 	return reply->text[reply->have - 1] == '\n';
 }
 
-static int parse(const struct reply *reply, struct json_object **ret, struct fi_error *err)
+static bool is_about_the_end(const struct fi_request *request)
+{
+	return request->command == FI_COMMAND_WAIT || request->command == FI_COMMAND_COMPLETE;
+}
+
+static int parse(const struct fi_request *request, const struct reply *reply,
+		 struct json_object **ret, struct fi_error *err)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
 	struct json_object *json =
@@ -69,6 +77,10 @@ static int parse(const struct reply *reply, struct json_object **ret, struct fi_
 	json_tokener_free(tokener);
 	if (!ok || fi_member_u64(json, "version") != FI_CONTROL_VERSION)
 		r = fi_error_set(err, -EPROTO, "its reply makes no sense");
+	else if (!json_object_get_boolean(ok) && fi_member(json, "result", json_type_string))
+		r = is_about_the_end(request)
+			    ? 0
+			    : fi_error_set(err, -ENOLINK, "%s", fi_member_text(json, "error"));
 	else if (!json_object_get_boolean(ok))
 		r = fi_error_set(err, -EREMOTEIO, "%s", fi_member_text(json, "error"));
 	if (r < 0)
@@ -120,7 +132,7 @@ static int try_once(struct fi_call *call, int dir, int timeout_ms, struct json_o
 	int r = call->fd < 0 ? call->fd : receive(call, dir, timeout_ms, &reply);
 
 	if (r == 0)
-		r = parse(&reply, ret, err);
+		r = parse(&call->request, &reply, ret, err);
 	free(reply.text);
 	fi_close(&call->fd);
 	return r == -EAGAIN || r == -EPIPE ? -ECONNRESET : r;
@@ -139,7 +151,7 @@ int fi_call_reply(struct fi_call *call, int dir, int timeout_ms, struct json_obj
 		r = try_once(call, dir, timeout_ms, ret, err);
 	}
 	if (r == -ESRCH && was_there)
-		return fi_error_set(err, -ENOLINK, "it has ended without a word");
+		return fi_error_set(err, -ENOLINK, "it has ended, and nobody knows how");
 	if (r == -ESRCH)
 		return fi_error_set(err, r, "there is no such session");
 	if (r == -ECONNRESET || r == -ETIMEDOUT)
@@ -154,28 +166,4 @@ int fi_ask(int dir, const char *session, const struct fi_request *request, struc
 
 	fi_call_send(&call, dir, session, request);
 	return fi_call_reply(&call, dir, FI_CLIENT_PATIENCE_MS, ret, err);
-}
-
-struct json_object *fi_member(const struct json_object *json, const char *key, enum json_type type)
-{
-	struct json_object *value = NULL;
-
-	if (!json_object_is_type(json, json_type_object) ||
-	    !json_object_object_get_ex(json, key, &value) || !json_object_is_type(value, type))
-		return NULL;
-	return value;
-}
-
-uint64_t fi_member_u64(const struct json_object *json, const char *key)
-{
-	struct json_object *value = fi_member(json, key, json_type_int);
-
-	return value ? json_object_get_uint64(value) : 0;
-}
-
-const char *fi_member_text(const struct json_object *json, const char *key)
-{
-	struct json_object *value = fi_member(json, key, json_type_string);
-
-	return value ? json_object_get_string(value) : "";
 }

@@ -7,6 +7,7 @@
 
 #include <json-c/json.h>
 
+#include "restore/member.h"
 #include "restore/request.h"
 #include "restore/rundir.h"
 
@@ -26,9 +27,10 @@ void fi_call_send(struct fi_call *call, int dir, const char *session,
 /* Waits for the reply, at most @timeout_ms after the last bytes of it (negative: without a limit),
  * and ends the call.  A session whose engine has died, and been replaced, is asked again.
  *
- * Returns 0 and the reply, an object whose "ok" is true; or, said in @err:
+ * Returns 0 and the reply, an object whose "ok" is true or, to WAIT and COMPLETE, that has a "result";
+ * or, said in @err:
  *   -ESRCH      there is no such session
- *   -ENOLINK    it was there, and has ended without a reply
+ *   -ENOLINK    it was there, and has ended
  *   -EREMOTEIO  it has refused
  *   -ETIMEDOUT, -EPROTO, or what connect(2) and recv(2) gave. */
 int fi_call_reply(struct fi_call *call, int dir, int timeout_ms, struct json_object **ret,
@@ -37,10 +39,5 @@ int fi_call_reply(struct fi_call *call, int dir, int timeout_ms, struct json_obj
 /* Both, for an answer that comes at once. */
 int fi_ask(int dir, const char *session, const struct fi_request *request, struct json_object **ret,
 	   struct fi_error *err);
-
-/* The member @key of @json if it has that type; else 0 or "". */
-uint64_t fi_member_u64(const struct json_object *json, const char *key);
-const char *fi_member_text(const struct json_object *json, const char *key);
-struct json_object *fi_member(const struct json_object *json, const char *key, enum json_type type);
 
 #endif

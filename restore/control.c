@@ -19,6 +19,7 @@
 #include "images/inspect/json.h"
 #include "restore/ledger.h"
 #include "restore/log.h"
+#include "restore/metrics.h"
 #include "restore/rundir.h"
 
 #define MAX_CLIENTS 32
@@ -91,6 +92,44 @@ int fi_control_listen(pid_t pid, struct fi_error *err)
 	return 0;
 }
 
+static bool is_welcome(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+/* The reply to whatever is asked too late. */
+static void say_ended(int fd)
+{
+	const char *outcome = fi_ledger()->session.outcome;
+	char line[128];
+	int len;
+
+	if (!outcome[0])
+		outcome = "failed";
+	len = snprintf(line, sizeof(line),
+		       "{\"version\":%d,\"ok\":false,\"error\":\"it has ended: %s\","
+		       "\"result\":\"%s\"}\n",
+		       FI_CONTROL_VERSION, outcome, outcome);
+	(void)send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* To whom no engine has listened any more. */
+static void say_ended_to_all(int listener)
+{
+	for (;;) {
+		fi_auto_close int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0 && is_welcome(fd))
+			say_ended(fd);
+		else if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
 void fi_control_end(void)
 {
 	struct fi_session_record *record = &fi_ledger()->session;
@@ -103,6 +142,8 @@ void fi_control_end(void)
 	    now.st_ino == record->control_ino)
 		(void)unlinkat(dir, record->control, 0);
 	record->control[0] = '\0';
+	if (listener >= 0)
+		say_ended_to_all(listener);
 	fi_keep(FI_KEPT_CONTROL, -EBADF);
 	fi_close(&listener);
 }
@@ -210,12 +251,39 @@ static struct json_object *status(const struct fi_control *control)
 	return finish(&js, reply);
 }
 
+static struct json_object *metrics(const struct fi_control *control)
+{
+	struct fi_json js = { .failed = false };
+	struct json_object *reply = new_reply(&js, true), *sessions = json_object_new_array();
+	struct json_object *session = control->host.status(control->host.arg);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!session || !sessions || !to || json_object_array_add(sessions, session) < 0) {
+		(void)json_object_put(session);
+		js.failed = true;
+	} else {
+		fi_metrics_write(sessions, 0, to);
+	}
+	if (!to || fclose(to) != 0)
+		js.failed = true;
+	else
+		fi_json_text(&js, reply, "metrics", text);
+	free(text);
+	(void)json_object_put(sessions);
+	return finish(&js, reply);
+}
+
 static void obey(struct fi_control *control, struct client *client,
 		 const struct fi_request *request)
 {
 	switch (request->command) {
 	case FI_COMMAND_STATUS:
 		answer(control, client, status(control));
+		return;
+	case FI_COMMAND_METRICS:
+		answer(control, client, metrics(control));
 		return;
 	case FI_COMMAND_PAUSE:
 	case FI_COMMAND_RESUME:
@@ -300,15 +368,6 @@ static struct client *find_place(struct fi_control *control)
 	return oldest;
 }
 
-static bool is_welcome(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
-}
-
 static void welcome(struct fi_control *control, int accepted)
 {
 	fi_auto_close int fd = accepted;
@@ -380,7 +439,7 @@ void fi_control_serve(struct fi_control *control)
 	}
 }
 
-void fi_control_free(struct fi_control *control, const char *result)
+void fi_control_free(struct fi_control *control)
 {
 	if (!control)
 		return;
@@ -391,7 +450,9 @@ void fi_control_free(struct fi_control *control, const char *result)
 		struct client *client = &control->clients[i];
 
 		if (client->state == WAITING)
-			answer(control, client, acceptance(result));
+			answer(control, client, acceptance(fi_ledger()->session.outcome));
+		else if (client->state == READING)
+			say_ended(client->fd);
 		if (client->state != NOBODY)
 			drop(client);
 	}

@@ -35,7 +35,8 @@ struct fi_control_host {
  * then the session goes on without. */
 int fi_control_listen(pid_t pid, struct fi_error *err);
 
-/* Nobody serves the session any more: the socket is closed, its file removed.  Allocates nothing: a
+/* Nobody serves the session any more: the socket's file is removed, who has connected in time is told how
+ * it has ended (the ledger's outcome; none: "failed"), and the socket is closed.  Allocates nothing: a
  * keeper may call it. */
 void fi_control_end(void);
 
@@ -45,8 +46,8 @@ int fi_control_new(int listener, const struct fi_control_host *host, struct fi_c
 int fi_control_fd(const struct fi_control *control);
 void fi_control_serve(struct fi_control *control);
 
-/* The session has ended: who waits is told @result, as far as it fits into the sockets.  @control may
- * be NULL. */
-void fi_control_free(struct fi_control *control, const char *result);
+/* The session has ended, and the ledger says how: who waits is told, and so is who has connected and not
+ * asked yet, as far as it fits into the sockets.  @control may be NULL. */
+void fi_control_free(struct fi_control *control);
 
 #endif

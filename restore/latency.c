@@ -48,6 +48,7 @@ void fi_latency_add(struct fi_latency *latency, uint64_t ns, uint64_t nr)
 	_Atomic uint64_t *bucket = &latency->buckets[bucket_of(ns)];
 
 	store(bucket, load(bucket) + nr);
+	store(&latency->sum, load(&latency->sum) + ns * nr);
 	if (nr > 0 && ns > load(&latency->max))
 		store(&latency->max, ns);
 }
@@ -56,6 +57,7 @@ void fi_latency_sum(struct fi_latency *sum, const struct fi_latency *more)
 {
 	for (unsigned i = 0; i < FI_LATENCY_BUCKETS; i++)
 		store(&sum->buckets[i], load(&sum->buckets[i]) + load(&more->buckets[i]));
+	store(&sum->sum, load(&sum->sum) + load(&more->sum));
 	if (load(&more->max) > load(&sum->max))
 		store(&sum->max, load(&more->max));
 }
@@ -65,6 +67,16 @@ uint64_t fi_latency_count(const struct fi_latency *latency)
 	uint64_t count = 0;
 
 	for (unsigned i = 0; i < FI_LATENCY_BUCKETS; i++)
+		count += load(&latency->buckets[i]);
+	return count;
+}
+
+uint64_t fi_latency_below(const struct fi_latency *latency, unsigned power)
+{
+	unsigned end = bucket_of(UINT64_C(1) << power);
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < end; i++)
 		count += load(&latency->buckets[i]);
 	return count;
 }

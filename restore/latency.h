@@ -14,7 +14,7 @@
 #define FI_LATENCY_BUCKETS 304 /* up to 2^40 ns, which is 18 minutes; more counts as that */
 
 struct fi_latency {
-	_Atomic uint64_t max; /* ns */
+	_Atomic uint64_t max, sum; /* ns */
 	_Atomic uint64_t buckets[FI_LATENCY_BUCKETS];
 };
 
@@ -25,6 +25,9 @@ void fi_latency_add(struct fi_latency *latency, uint64_t ns, uint64_t nr);
 void fi_latency_sum(struct fi_latency *sum, const struct fi_latency *more);
 
 uint64_t fi_latency_count(const struct fi_latency *latency);
+
+/* Faults that took less than 2^@power ns; exactly. */
+uint64_t fi_latency_below(const struct fi_latency *latency, unsigned power);
 
 /* A time, ns, that at least @permille of 1000 faults did not exceed; 0 when there were none. */
 uint64_t fi_latency_permille(const struct fi_latency *latency, unsigned permille);

@@ -78,7 +78,8 @@ struct fi_session_record {
 	uint64_t socket_dev, socket_ino; /* lazysock.c's: the file that was bound */
 	char control[32];		 /* control.c's: the name of its socket; empty: none */
 	uint64_t control_ino;
-	char images_dir[4096];		  /* serve.c's: its path, for people; may be anything */
+	char outcome[24];      /* the report's result; empty: the session has not ended */
+	char images_dir[4096]; /* serve.c's: its path, for people; may be anything */
 	char container[FI_CONTAINER_MAX]; /* for people: whose restore it is; empty: not known */
 	_Atomic int32_t restorer;	  /* CRIU's pid; 0: not known */
 	struct fi_policy policy;

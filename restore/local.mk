@@ -1,6 +1,8 @@
 # librestore.a: how memory comes back; and the program.  Depends on images/ and common/.
 noinst_LIBRARIES += librestore.a
 librestore_a_SOURCES = \
+	restore/container.c \
+	restore/container.h \
 	restore/control.c \
 	restore/control.h \
 	restore/custody.c \
@@ -37,6 +39,10 @@ librestore_a_SOURCES = \
 	restore/ledger.h \
 	restore/log.c \
 	restore/log.h \
+	restore/member.c \
+	restore/member.h \
+	restore/metrics.c \
+	restore/metrics.h \
 	restore/names.c \
 	restore/names.h \
 	restore/owed.c \
@@ -93,7 +99,11 @@ faultin_SOURCES = \
 	restore/inspect.c \
 	restore/inspect.h \
 	restore/inspect_options.c \
+	restore/look.c \
+	restore/look.h \
 	restore/main.c \
+	restore/scrape.c \
+	restore/scrape.h \
 	restore/sessions.c \
 	restore/sessions.h \
 	restore/show.c \

@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "restore/inspect.h"
+#include "restore/scrape.h"
 #include "restore/serve.h"
 #include "restore/show.h"
 #include "restore/steer.h"
@@ -23,6 +24,7 @@ struct verb {
 static const struct verb verbs[] = {
 	{ "complete", fi_steer_main, "bring in all that a restore owes, and wait for it" },
 	{ "inspect", fi_inspect_main, "show what a checkpoint holds" },
+	{ "metrics", fi_scrape_main, "say how running restores do, for Prometheus" },
 	{ "pause", fi_steer_main, "bring in only what somebody waits for" },
 	{ "rate", fi_steer_main, "limit what is brought in while nobody waits" },
 	{ "resume", fi_steer_main, "undo pause" },

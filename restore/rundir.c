@@ -37,11 +37,18 @@ static int find_path(char *path, size_t room, struct fi_error *err)
 	return (size_t)len < room ? 0 : fi_error_set(err, -ENAMETOOLONG, "the path is too long");
 }
 
+/* Whether it is the user's, and nobody else can enter it. */
+static bool is_private(int fd, uid_t uid)
+{
+	struct stat found;
+
+	return fstat(fd, &found) == 0 && found.st_uid == uid && !(found.st_mode & 077);
+}
+
 int fi_rundir_open(bool make, struct fi_error *err)
 {
 	fi_auto_close int fd = -EBADF;
 	char path[4096];
-	struct stat found;
 	int r = find_path(path, sizeof(path), err);
 
 	if (r < 0)
@@ -49,11 +56,46 @@ int fi_rundir_open(bool make, struct fi_error *err)
 	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
 		return fi_error_set(err, -errno, "cannot make '%s': %s", path, strerror(errno));
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &found) < 0)
+	if (fd < 0)
 		return fi_error_set(err, -errno, "cannot open '%s': %s", path, strerror(errno));
-	if (found.st_uid != geteuid() || (found.st_mode & 077))
+	if (!is_private(fd, geteuid()))
 		return fi_error_set(err, -EPERM, "'%s' must be ours alone (mode 0700)", path);
 	return fi_take_fd(&fd);
+}
+
+/* That of a user whose runtime directory is called @word; negative: there is none. */
+static int open_users(int users, const char *word, uid_t uid)
+{
+	fi_auto_close int own = openat(users, word, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fi_auto_close int fd = -EBADF;
+
+	if (own < 0)
+		return -errno;
+	fd = openat(own, "faultin", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 && is_private(fd, uid) ? fi_take_fd(&fd) : -EPERM;
+}
+
+size_t fi_rundir_open_others(struct fi_rundir *at, size_t room)
+{
+	const char *said = getenv("FAULTIN_RUNTIME_DIR");
+	DIR *users = geteuid() == 0 && !(said && said[0]) ? opendir("/run/user") : NULL;
+	const struct dirent *entry;
+	size_t nr = 0;
+
+	while (users && nr < room && (entry = readdir(users))) {
+		char *end;
+		unsigned long uid = strtoul(entry->d_name, &end, 10);
+		int fd;
+
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || *end || (uid_t)uid == 0)
+			continue;
+		fd = open_users(dirfd(users), entry->d_name, (uid_t)uid);
+		if (fd >= 0)
+			at[nr++] = (struct fi_rundir){ .fd = fd, .uid = (uid_t)uid };
+	}
+	if (users)
+		(void)closedir(users);
+	return nr;
 }
 
 /* "12" or "12-3". */
@@ -96,19 +138,34 @@ int fi_rundir_bind(int dir, int socket, pid_t pid, fi_session_name ret)
 	return -EADDRINUSE;
 }
 
+/* Whether who listens there is root or the owner of the directory. */
+static bool is_owners(int fd, int dir)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	struct stat found;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       fstat(dir, &found) == 0 && (peer.uid == 0 || peer.uid == found.st_uid);
+}
+
 int fi_rundir_connect(int dir, const char *name)
 {
 	fi_auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un addr;
+	fi_auto_close int file = -EBADF;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
 	if (fd < 0)
 		return -errno;
-	if (!fi_rundir_is_name(name))
+	if (dir < 0 || !fi_rundir_is_name(name))
 		return -ESRCH;
-	set_addr(&addr, dir, name);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return fi_take_fd(&fd);
-	return errno == ENOENT || errno == ECONNREFUSED ? -ESRCH : -errno;
+	file = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (file < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", file);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return errno == ENOENT || errno == ECONNREFUSED ? -ESRCH : -errno;
+	return is_owners(fd, dir) ? fi_take_fd(&fd) : -EPERM;
 }
 
 static int compare(const void *a, const void *b)

@@ -30,14 +30,23 @@ typedef char fi_session_name[FI_RUNDIR_NAME_MAX];
  *   or what mkdir(2) and open(2) gave */
 int fi_rundir_open(bool make, struct fi_error *err);
 
+/* Opens those of other users, /run/user/UID/faultin: for root, unless $FAULTIN_RUNTIME_DIR is set.  Who
+ * has put his elsewhere is not found.  Returns how many there are in @at, each with its owner. */
+struct fi_rundir {
+	int fd;
+	uid_t uid;
+};
+size_t fi_rundir_open_others(struct fi_rundir *at, size_t room);
+
 /* Whether a word can be a session's name; no other ever gets near a path. */
 bool fi_rundir_is_name(const char *word);
 
 /* Binds @socket, for the session of @pid, to a name that was free.  Returns 0 or a negative errno. */
 int fi_rundir_bind(int dir, int socket, pid_t pid, fi_session_name ret);
 
-/* A connection to a session, non-blocking.  -ESRCH: there is no such session; -EAGAIN: it has too
- * many visitors to hear us now; or a negative errno. */
+/* A connection to a session, non-blocking, of the directory's owner or root: not to whoever a link in
+ * it names.  -ESRCH: there is no such session, or no directory (@dir is negative); -EAGAIN: it has too many visitors to hear us now; or a
+ * negative errno. */
 int fi_rundir_connect(int dir, const char *name);
 
 /* The names that there are, in the order of numbers: at most @room of them.  Some may be of sessions

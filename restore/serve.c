@@ -383,7 +383,7 @@ static int finish(void *arg)
 	fi_lazysock_unlink();
 	fi_control_end();
 	if (fi_ledger()->session.reported)
-		r = fi_workfile_publish(fi_kept(FI_KEPT_REPORT), path);
+		r = fi_workfile_publish(fi_kept(FI_KEPT_REPORT), path, 0600);
 	if (r < 0)
 		(void)fi_error_set(&err, r, "cannot write '%s': %s", path, strerror(-r));
 	return exit_code(service, r, &err);

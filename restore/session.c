@@ -606,7 +606,7 @@ static int result(struct session *session)
 
 static void end(struct session *session)
 {
-	fi_control_free(session->control, session->report->result);
+	fi_control_free(session->control);
 	fi_engine_free(session->engine);
 	fi_procevents_close(session->procevents);
 	fi_names_free(session->names);
@@ -641,6 +641,8 @@ int fi_session_run(const struct fi_session_config *config, struct fi_report *rep
 	if (r == 0) {
 		loop(&session);
 		r = result(&session);
+		(void)snprintf(session.record->outcome, sizeof(session.record->outcome), "%s",
+			       report->result);
 		fi_keeper_ended(r < 0 ? 1 : 0);
 	}
 	end(&session);

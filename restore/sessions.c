@@ -6,41 +6,97 @@
 
 #include "restore/sessions.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-static int take_words(char **words, struct fi_sessions *sessions, struct fi_error *err)
+#define MAX_USERS 256
+
+/* One's own is the first. */
+static int open_dirs(struct fi_sessions *sessions, struct fi_error *err)
 {
-	for (; *words; words++) {
-		if (!fi_rundir_is_name(*words))
-			return fi_error_set(err, -EINVAL, "'%s' is not the name of a session",
-					    *words);
-		if (sessions->nr == FI_RUNDIR_ROOM)
-			return fi_error_set(err, -EINVAL, "more than %d sessions", FI_RUNDIR_ROOM);
-		memcpy(sessions->names[sessions->nr++], *words, strlen(*words) + 1);
-	}
+	int fd = fi_rundir_open(false, err);
+
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
+	if (fd >= 0)
+		sessions->dirs[sessions->nr_dirs++] =
+			(struct fi_rundir){ .fd = fd, .uid = geteuid() };
+	sessions->nr_dirs += fi_rundir_open_others(sessions->dirs + sessions->nr_dirs, MAX_USERS);
 	return 0;
 }
 
-int fi_sessions_find(char **words, struct fi_sessions *ret, struct fi_error *err)
+static bool has(const struct fi_rundir *dir, const char *name)
 {
-	struct fi_sessions found = { .dir = -EBADF, .all = !*words };
+	struct stat found;
+
+	return fstatat(dir->fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void add(struct fi_sessions *sessions, const struct fi_rundir *dir, const char *name)
+{
+	struct fi_session_ref *ref = &sessions->at[sessions->nr++];
+
+	ref->dir = dir ? dir->fd : -EBADF;
+	ref->uid = dir ? dir->uid : geteuid();
+	memcpy(ref->name, name, strlen(name) + 1);
+}
+
+static int add_named(struct fi_sessions *sessions, const char *name, struct fi_error *err)
+{
+	size_t i = 0;
+
+	if (!fi_rundir_is_name(name))
+		return fi_error_set(err, -EINVAL, "'%s' is not the name of a session", name);
+	if (sessions->nr == FI_RUNDIR_ROOM)
+		return fi_error_set(err, -EINVAL, "more than %d sessions", FI_RUNDIR_ROOM);
+	while (i < sessions->nr_dirs && !has(&sessions->dirs[i], name))
+		i++;
+	add(sessions, i < sessions->nr_dirs ? &sessions->dirs[i] : NULL, name);
+	return 0;
+}
+
+static int add_all(struct fi_sessions *sessions, const struct fi_rundir *dir)
+{
+	fi_auto_free fi_session_name *names = calloc(FI_RUNDIR_ROOM, sizeof(names[0]));
+	int nr = names ? fi_rundir_list(dir->fd, names, FI_RUNDIR_ROOM) : -ENOMEM;
+
+	for (int i = 0; i < nr && sessions->nr < FI_RUNDIR_ROOM; i++)
+		add(sessions, dir, names[i]);
+	return nr < 0 ? nr : 0;
+}
+
+static int find(char **words, enum fi_whose whose, struct fi_sessions *sessions,
+		struct fi_error *err)
+{
 	int r = 0;
 
-	found.names = calloc(FI_RUNDIR_ROOM, sizeof(found.names[0]));
-	if (!found.names)
-		return fi_error_set(err, -ENOMEM, "out of memory");
-	r = take_words(words, &found, err);
-	if (r == 0)
-		found.dir = fi_rundir_open(false, err);
-	if (r == 0 && found.dir < 0 && found.dir != -ENOENT)
-		r = found.dir;
-	if (r == 0 && found.all && found.dir >= 0)
-		r = fi_rundir_list(found.dir, found.names, FI_RUNDIR_ROOM);
+	sessions->dirs = calloc(1 + MAX_USERS, sizeof(sessions->dirs[0]));
+	sessions->at = calloc(FI_RUNDIR_ROOM, sizeof(sessions->at[0]));
+	if (!sessions->dirs || !sessions->at)
+		return -ENOMEM;
+	r = open_dirs(sessions, err);
+	for (; r == 0 && *words; words++)
+		r = add_named(sessions, *words, err);
+	for (size_t i = 0; r == 0 && sessions->all && i < sessions->nr_dirs; i++)
+		if (whose == FI_EVERYBODYS || sessions->dirs[i].uid == geteuid())
+			r = add_all(sessions, &sessions->dirs[i]);
+	return r;
+}
+
+int fi_sessions_find(char **words, enum fi_whose whose, struct fi_sessions *ret,
+		     struct fi_error *err)
+{
+	struct fi_sessions found = { .all = !*words };
+	int r;
+
+	err->text[0] = '\0';
+	r = find(words, whose, &found, err);
 	if (r < 0) {
 		fi_sessions_done(&found);
 		return err->text[0] ? r : fi_error_set(err, r, "%s", strerror(-r));
 	}
-	found.nr += (size_t)r;
 	err->text[0] = '\0';
 	*ret = found;
 	return 0;
@@ -48,7 +104,9 @@ int fi_sessions_find(char **words, struct fi_sessions *ret, struct fi_error *err
 
 void fi_sessions_done(struct fi_sessions *sessions)
 {
-	fi_close(&sessions->dir);
-	free(sessions->names);
-	sessions->names = NULL;
+	for (size_t i = 0; i < sessions->nr_dirs; i++)
+		fi_close(&sessions->dirs[i].fd);
+	free(sessions->dirs);
+	free(sessions->at);
+	*sessions = (struct fi_sessions){ .dirs = NULL };
 }

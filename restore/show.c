@@ -1,8 +1,6 @@
 /* restore/show.c - see show.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
- *
- * Sessions tell what they have counted; rates are the difference of two looks at them.
  */
 #include "config.h"
 
@@ -12,12 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "images/inspect/json.h"
 #include "images/inspect/text.h"
-#include "images/pagemap.h"
 #include "restore/client.h"
-#include "restore/sessions.h"
+#include "restore/look.h"
 
 enum { NO_SUCH_SESSION = 3 };
 
@@ -51,16 +48,6 @@ struct show_options {
 	long pause_ms;
 };
 
-/* What all sessions said at one time. */
-struct look {
-	struct json_object *reply; /* { version, sessions: [] } */
-	struct json_object *sessions;
-	int code;   /* the exit code that it would be */
-	bool quiet; /* says nothing of who could not be asked */
-};
-
-/* --- asking ------------------------------------------------------------------------------------ */
-
 static void complain(const char *session, const char *words)
 {
 	(void)fputs("faultin status: ", stderr);
@@ -70,112 +57,27 @@ static void complain(const char *session, const char *words)
 	(void)fputc('\n', stderr);
 }
 
-/* Takes the session out of its reply. */
-static void keep(struct look *look, struct json_object *reply)
+/* --- looking ----------------------------------------------------------------------------------- */
+
+static void complain_of_unheard(const struct fi_look *look)
 {
-	struct json_object *session = fi_member(reply, "session", json_type_object);
+	for (size_t i = 0; i < json_object_array_length(look->unheard); i++) {
+		const struct json_object *one = json_object_array_get_idx(look->unheard, i);
 
-	if (session && json_object_array_add(look->sessions, json_object_get(session)) < 0)
-		(void)json_object_put(session);
-	(void)json_object_put(reply);
-}
-
-static void hear(struct look *look, const struct fi_sessions *sessions, struct fi_call *call)
-{
-	struct json_object *reply;
-	struct fi_error err = { "" };
-	int r = fi_call_reply(call, sessions->dir, FI_CLIENT_PATIENCE_MS, &reply, &err);
-
-	if (r == 0) {
-		keep(look, reply);
-	} else if (!sessions->all || (r != -ESRCH && r != -ENOLINK)) {
-		if (!look->quiet)
-			complain(call->session, err.text);
-		look->code = r == -ESRCH || r == -ENOLINK ? NO_SUCH_SESSION : 1;
+		complain(fi_member_text(one, "name"), fi_member_text(one, "error"));
 	}
 }
 
-static int look_at(const struct fi_sessions *sessions, bool quiet, struct look *ret,
-		   struct fi_error *err)
+static int code_of(const struct fi_look *look)
 {
-	const struct fi_request request = { .command = FI_COMMAND_STATUS };
-	fi_auto_free struct fi_call *calls = calloc(sessions->nr + 1, sizeof(calls[0]));
-	struct look look = { .reply = json_object_new_object(), .quiet = quiet };
-	struct fi_json js = { .failed = !look.reply || !calls };
-
-	fi_json_u64(&js, look.reply, "version", FI_CONTROL_VERSION);
-	look.sessions = fi_json_array(&js, look.reply, "sessions");
-	if (js.failed) {
-		(void)json_object_put(look.reply);
-		return fi_error_set(err, -ENOMEM, "out of memory");
-	}
-	for (size_t i = 0; i < sessions->nr; i++)
-		fi_call_send(&calls[i], sessions->dir, sessions->names[i], &request);
-	for (size_t i = 0; i < sessions->nr; i++)
-		hear(&look, sessions, &calls[i]);
-	*ret = look;
-	return 0;
-}
-
-/* --- rates ------------------------------------------------------------------------------------- */
-
-static struct json_object *find(const struct look *look, const struct json_object *session)
-{
-	const char *name = fi_member_text(session, "name");
-
-	for (size_t i = 0; i < json_object_array_length(look->sessions); i++) {
-		struct json_object *other = json_object_array_get_idx(look->sessions, i);
-
-		if (strcmp(fi_member_text(other, "name"), name) == 0)
-			return other;
-	}
-	return NULL;
-}
-
-/* By how much a counter has grown; what dead engines had counted is missing afterwards. */
-static double growth(const struct json_object *now, const struct json_object *before,
-		     const char *key)
-{
-	uint64_t a = fi_member_u64(now, key), b = fi_member_u64(before, key);
-
-	return a > b ? (double)(a - b) : 0;
-}
-
-static void add_rates(struct json_object *now, const struct json_object *before, struct fi_json *js)
-{
-	const struct json_object *pages = fi_member(now, "pages", json_type_object);
-	const struct json_object *earlier = fi_member(before, "pages", json_type_object);
-	double seconds = growth(now, before, "now_us") / 1e6, given, left_ms;
-	struct json_object *rates;
-
-	if (seconds <= 0 || fi_member_u64(now, "engines") != fi_member_u64(before, "engines"))
-		return;
-	given = growth(pages, earlier, "drained") + growth(pages, earlier, "demanded");
-	rates = fi_json_object(js, now, "rates");
-	fi_json_u64(js, rates, "faults_per_s", (uint64_t)(growth(now, before, "faults") / seconds));
-	fi_json_u64(js, rates, "bytes_per_s", (uint64_t)(given * FI_PAGE_SIZE / seconds));
-	left_ms = (double)fi_member_u64(pages, "owed") / given * seconds * 1000;
-	if (given > 0)
-		fi_json_u64(js, rates, "left_ms", (uint64_t)left_ms);
-}
-
-/* Sessions that have ended since are shown as they were. */
-static void compare(struct look *now, const struct look *before)
-{
-	struct fi_json js = { .failed = false };
-
-	for (size_t i = 0; i < json_object_array_length(now->sessions); i++) {
-		struct json_object *session = json_object_array_get_idx(now->sessions, i);
-		const struct json_object *earlier = find(before, session);
-
-		if (earlier)
-			add_rates(session, earlier, &js);
-	}
+	if (look->missing)
+		return NO_SUCH_SESSION;
+	return json_object_array_length(look->unheard) > 0 ? 1 : 0;
 }
 
 /* --- showing ----------------------------------------------------------------------------------- */
 
-static int show(const struct look *look, const struct show_options *options, bool clear)
+static int show(const struct fi_look *look, const struct show_options *options, bool clear)
 {
 	size_t nr = json_object_array_length(look->sessions);
 
@@ -187,7 +89,7 @@ static int show(const struct look *look, const struct show_options *options, boo
 			options->watch ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY));
 	for (size_t i = 0; i < nr && !options->json; i++)
 		fi_show_text(json_object_array_get_idx(look->sessions, i), stdout);
-	if (nr == 0 && !options->json && look->code == 0)
+	if (nr == 0 && !options->json && code_of(look) == 0)
 		(void)puts("no session is running");
 	return fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
 }
@@ -199,37 +101,35 @@ static void nap(long ms)
 	(void)nanosleep(&ts, NULL);
 }
 
-static int take_look(char **words, bool quiet, struct look *ret, struct fi_error *err)
+static int take_look(char **words, struct fi_look *ret, struct fi_error *err)
 {
-	fi_auto_sessions struct fi_sessions sessions = { .dir = -EBADF };
-	int r = fi_sessions_find(words, &sessions, err);
-
-	return r < 0 ? r : look_at(&sessions, quiet, ret, err);
+	return fi_look_take(words, FI_CLIENT_PATIENCE_MS, ret, err);
 }
 
 /* Two looks, for the rates.  Who has ended in between is shown as it was. */
 static int show_once(char **words, const struct show_options *options, struct fi_error *err)
 {
-	struct look first, second;
-	int code, r = take_look(words, false, &first, err);
+	struct fi_look first, second;
+	int code, r = take_look(words, &first, err);
 
 	if (r < 0)
 		return r;
-	code = first.code;
+	complain_of_unheard(&first);
+	code = code_of(&first);
 	if (json_object_array_length(first.sessions) > 0) {
 		nap(GLANCE_MS);
-		r = take_look(words, true, &second, err);
+		r = take_look(words, &second, err);
 		if (r == 0 && json_object_array_length(second.sessions) > 0) {
-			compare(&second, &first);
-			(void)json_object_put(first.reply);
+			fi_look_compare(&second, &first);
+			fi_look_done(&first);
 			first = second;
 		} else if (r == 0) {
-			(void)json_object_put(second.reply);
+			fi_look_done(&second);
 		}
 	}
 	if (r == 0 && code != NO_SUCH_SESSION)
 		r = show(&first, options, false);
-	(void)json_object_put(first.reply);
+	fi_look_done(&first);
 	return r < 0 ? r : code;
 }
 
@@ -237,16 +137,18 @@ static int show_again_and_again(char **words, const struct show_options *options
 				struct fi_error *err)
 {
 	const bool clear = !options->json && isatty(STDOUT_FILENO);
-	struct look before = { .reply = NULL }, now;
+	struct fi_look before = { .reply = NULL }, now;
 	bool was_there = false;
 	int code = 0, r;
 
-	while ((r = take_look(words, before.reply != NULL, &now, err)) == 0) {
+	while ((r = take_look(words, &now, err)) == 0) {
 		if (before.reply)
-			compare(&now, &before);
-		(void)json_object_put(before.reply);
-		before = (struct look){ .reply = now.reply, .sessions = now.sessions };
-		code = now.code;
+			fi_look_compare(&now, &before);
+		else
+			complain_of_unheard(&now);
+		fi_look_done(&before);
+		before = now;
+		code = code_of(&now);
 		if (code == NO_SUCH_SESSION)
 			break;
 		was_there = true; /* it was there: that it is no more is no error */
@@ -255,7 +157,7 @@ static int show_again_and_again(char **words, const struct show_options *options
 			break;
 		nap(options->pause_ms);
 	}
-	(void)json_object_put(before.reply);
+	fi_look_done(&before);
 	return r < 0 || was_there ? r : code;
 }
 

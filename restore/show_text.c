@@ -6,10 +6,12 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "images/inspect/text.h"
 #include "images/pagemap.h"
 #include "restore/client.h"
+#include "restore/container.h"
 #include "restore/show.h"
 
 #define BAR 20
@@ -60,9 +62,9 @@ static void put_state(const struct json_object *session, FILE *to)
 	uint64_t rate = fi_member_u64(drain, "rate");
 
 	fi_text_put(fi_member_text(session, "state"), to);
-	if (json_object_get_boolean(fi_member(drain, "paused", json_type_boolean)))
+	if (fi_member_bool(drain, "paused"))
 		(void)fputs(", paused", to);
-	if (json_object_get_boolean(fi_member(drain, "full", json_type_boolean)))
+	if (fi_member_bool(drain, "full"))
 		(void)fputs(" at full speed", to);
 	if (rate) {
 		(void)fputs(", at most ", to);
@@ -154,8 +156,7 @@ static void put_space(const struct json_object *space, FILE *to)
 	(void)fprintf(to, " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "%s\n", owed,
 		      fi_member_u64(pages, "demanded"), fi_member_u64(pages, "drained"),
 		      fi_member_u64(space, "faults"),
-		      json_object_get_boolean(fi_member(space, "failed", json_type_boolean))
-			      ? " failed"
+		      fi_member_bool(space, "failed")  ? " failed"
 		      : fi_member_u64(space, "parent") ? " child"
 						       : "");
 }
@@ -175,18 +176,33 @@ static void put_spaces(const struct json_object *session, FILE *to)
 		(void)fprintf(to, "  ... and %" PRIu64 " more\n", live - nr);
 }
 
+/* Of an id of digits as much as people use. */
+static void put_container(const struct json_object *session, FILE *to)
+{
+	const char *name = fi_member_text(session, "container");
+	bool digits = strlen(name) == FI_CONTAINER_ID &&
+		      strspn(name, "0123456789abcdef") == FI_CONTAINER_ID;
+
+	if (!name[0])
+		return;
+	(void)fputs(", container ", to);
+	if (digits)
+		(void)fprintf(to, "%.12s", name);
+	else
+		fi_text_put(name, to);
+}
+
 void fi_show_text(const struct json_object *session, FILE *to)
 {
 	(void)fputs("session ", to);
 	fi_text_put(fi_member_text(session, "name"), to);
+	if (fi_member_u64(session, "uid") != geteuid())
+		(void)fprintf(to, " of user %" PRIu64, fi_member_u64(session, "uid"));
 	(void)fputs(": ", to);
 	put_state(session, to);
 	(void)fputs(", ", to);
 	fi_text_put(fi_member_text(session, "image"), to);
-	if (fi_member_text(session, "container")[0]) {
-		(void)fputs(", container ", to);
-		fi_text_put(fi_member_text(session, "container"), to);
-	}
+	put_container(session, to);
 	(void)fputc('\n', to);
 	put_progress(session, to);
 	put_faults(session, to);

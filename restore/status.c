@@ -8,8 +8,13 @@
 
 #include "restore/status.h"
 
+#include <unistd.h>
+
 #include "common/clock.h"
 #include "images/inspect/json.h"
+#include "restore/container.h"
+
+#define MAX_CGROUPS 4 /* processes whose container is asked for */
 
 struct view {
 	const struct fi_status *status;
@@ -50,6 +55,19 @@ static void add_space(struct view *view, struct json_object *to,
 	add_pages(view, json, &space->count, space->nr_lazy, space->nr_owed);
 }
 
+/* Bounds are powers of two, for which the histogram is exact: from 1 us to 17 s. */
+static void add_buckets(struct view *view, struct json_object *to, const struct fi_latency *latency)
+{
+	struct json_object *buckets = fi_json_array(&view->js, to, "buckets");
+
+	for (unsigned power = 10; power <= 34; power++) {
+		struct json_object *bucket = fi_json_object(&view->js, buckets, NULL);
+
+		fi_json_u64(&view->js, bucket, "below", UINT64_C(1) << power);
+		fi_json_u64(&view->js, bucket, "count", fi_latency_below(latency, power));
+	}
+}
+
 static void add_latency(struct view *view, struct json_object *to)
 {
 	struct json_object *json = fi_json_object(&view->js, to, "latency_ns");
@@ -60,6 +78,20 @@ static void add_latency(struct view *view, struct json_object *to)
 	fi_json_u64(&view->js, json, "p50", fi_latency_permille(&latency, 500));
 	fi_json_u64(&view->js, json, "p99", fi_latency_permille(&latency, 990));
 	fi_json_u64(&view->js, json, "max", latency.max);
+	fi_json_u64(&view->js, json, "sum", latency.sum);
+	add_buckets(view, json, &latency);
+}
+
+/* As somebody has said it, else that of a restored task, as far as one of the first is known. */
+static void add_container(struct view *view, struct json_object *to)
+{
+	const char *said = fi_ledger()->session.container;
+	fi_container_id id = "";
+
+	for (size_t i = 0; i < view->nr_spaces && i < MAX_CGROUPS && !said[0] && !id[0]; i++)
+		if (view->spaces[i].pid > 0 && !fi_container_of(view->spaces[i].pid, id))
+			id[0] = '\0';
+	fi_json_text(&view->js, to, "container", said[0] ? said : id);
 }
 
 static void add_drain(struct view *view, struct json_object *to)
@@ -92,8 +124,9 @@ static void add_session(struct view *view, struct json_object *to)
 	fi_json_text(&view->js, to, "name", record->control);
 	fi_json_text(&view->js, to, "program", PACKAGE_VERSION);
 	fi_json_text(&view->js, to, "image", record->images_dir);
-	fi_json_text(&view->js, to, "container", record->container);
+	add_container(view, to);
 	fi_json_i64(&view->js, to, "restorer", record->restorer);
+	fi_json_u64(&view->js, to, "uid", geteuid());
 	fi_json_text(&view->js, to, "state", view->status->state);
 	fi_json_u64(&view->js, to, "engines", ledger->keeper.lives);
 	add_times(view, to);

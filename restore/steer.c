@@ -100,18 +100,20 @@ static int parse_pid(const char *word, pid_t *ret)
 static int code_of(const struct steer_verb *verb, const struct fi_sessions *sessions,
 		   const char *name, int r, const struct fi_error *err)
 {
-	if (r == 0 || (r == -ESRCH && sessions->all))
+	bool gone = r == -ESRCH || (r == -ENOLINK && !verb->waits);
+
+	if (r == 0 || (gone && sessions->all))
 		return 0;
 	complain(verb, name, err->text);
-	return r == -ESRCH ? NO_SUCH_SESSION : 1;
+	return gone ? NO_SUCH_SESSION : 1;
 }
 
-static int await_end(const struct steer_verb *verb, const struct fi_sessions *sessions,
+static int await_end(const struct steer_verb *verb, const struct fi_sessions *sessions, size_t i,
 		     struct fi_call *call)
 {
 	struct json_object *reply = NULL;
 	struct fi_error err = { "" };
-	int r = fi_call_reply(call, sessions->dir, -1, &reply, &err);
+	int r = fi_call_reply(call, sessions->at[i].dir, -1, &reply, &err);
 	const char *result = fi_member_text(reply, "result");
 
 	if (r == 0 && strcmp(result, "complete") != 0)
@@ -132,9 +134,9 @@ static int await_all(const struct steer_verb *verb, const struct fi_sessions *se
 		return 1;
 	}
 	for (size_t i = 0; i < sessions->nr; i++)
-		fi_call_send(&calls[i], sessions->dir, sessions->names[i], &request);
+		fi_call_send(&calls[i], sessions->at[i].dir, sessions->at[i].name, &request);
 	for (size_t i = 0; i < sessions->nr; i++) {
-		int one = await_end(verb, sessions, &calls[i]);
+		int one = await_end(verb, sessions, i, &calls[i]);
 
 		if (code == 0 || one == 1)
 			code = one;
@@ -147,10 +149,10 @@ static int tell(const struct steer_verb *verb, const struct fi_sessions *session
 {
 	struct json_object *reply = NULL;
 	struct fi_error err = { "" };
-	int r = fi_ask(sessions->dir, sessions->names[0], request, &reply, &err);
+	int r = fi_ask(sessions->at[0].dir, sessions->at[0].name, request, &reply, &err);
 
 	(void)json_object_put(reply);
-	return code_of(verb, sessions, sessions->names[0], r, &err);
+	return code_of(verb, sessions, sessions->at[0].name, r, &err);
 }
 
 static void tell_owed(uint64_t nr_owed)
@@ -180,7 +182,7 @@ static int misuse(const struct steer_verb *verb, const char *words)
 /* @words: those that are no options, up to a NULL. */
 static int run(const struct steer_verb *verb, int nr, char **words)
 {
-	fi_auto_sessions struct fi_sessions sessions = { .dir = -EBADF };
+	fi_auto_sessions struct fi_sessions sessions = { .dirs = NULL };
 	struct fi_request request = { .command = verb->command };
 	bool has_rate = verb->command == FI_COMMAND_RATE;
 	struct fi_error err = { "" };
@@ -193,7 +195,7 @@ static int run(const struct steer_verb *verb, int nr, char **words)
 			return misuse(verb, "the rate is not a number of bytes");
 		words[1] = NULL;
 	}
-	r = fi_sessions_find(words, &sessions, &err);
+	r = fi_sessions_find(words, FI_OWN, &sessions, &err);
 	if (r == -EINVAL)
 		return misuse(verb, err.text);
 	if (r < 0) {

@@ -102,9 +102,9 @@ int fi_workfile_log(const char *path)
 	return fi_take_fd(&fd);
 }
 
-static int create_in(int dir, const char *name)
+static int create_in(int dir, const char *name, mode_t mode)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -114,7 +114,7 @@ int fi_workfile_create(const char *path)
 	const char *name;
 	fi_auto_close int dir = open_parent(path, &name);
 
-	return dir < 0 ? dir : create_in(dir, name);
+	return dir < 0 ? dir : create_in(dir, name, 0600);
 }
 
 static int copy(int from, int to)
@@ -133,7 +133,7 @@ static int copy(int from, int to)
 	return n < 0 ? -errno : 0;
 }
 
-int fi_workfile_publish(int fd, const char *path)
+int fi_workfile_publish(int fd, const char *path, mode_t mode)
 {
 	const char *name;
 	fi_auto_close int dir = open_parent(path, &name);
@@ -148,7 +148,7 @@ int fi_workfile_publish(int fd, const char *path)
 		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 			return -errno;
 		(void)snprintf(temporary, sizeof(temporary), ".faultin-%016" PRIx64, number);
-		to = create_in(dir, temporary);
+		to = create_in(dir, temporary, mode);
 	} while (to == -EEXIST);
 	if (to < 0)
 		return to;

@@ -8,10 +8,12 @@
  *     that is absolute, the directories are the caller's choice;
  *   - its last part is never followed;
  *   - a file that is there and has other names (hard links) is not written to.
- * Files are made with mode 0600.  All return a negative errno on failure, and log nothing.
+ * Files are made with mode 0600 where nothing else is said.  All return a negative errno on failure, and log nothing.
  */
 #ifndef FI_RESTORE_WORKFILE_H
 #define FI_RESTORE_WORKFILE_H
+
+#include <sys/types.h>
 
 /* For a log: made, or emptied, and written to at its end.  The descriptor; or
  *   -ELOOP   a symlink; -ENOTDIR: on the way
@@ -23,8 +25,8 @@ int fi_workfile_log(const char *path);
 /* A new file, to write to.  -EEXIST: there is something, be it a symlink. */
 int fi_workfile_create(const char *path);
 
-/* A file of that name has the content of @fd, from its beginning; at once, in place of what was
- * there.  @fd stays the caller's.  Allocates nothing. */
-int fi_workfile_publish(int fd, const char *path);
+/* A file of that name and @mode (of which the umask takes away) has the content of @fd, from its
+ * beginning; at once, in place of what was there.  @fd stays the caller's.  Allocates nothing. */
+int fi_workfile_publish(int fd, const char *path, mode_t mode);
 
 #endif

@@ -28,6 +28,8 @@ offers "--help --version" --
 offers "--sockets" inspect --so
 offers "--maps --mounts" inspect --m
 offers "--quiet" verify --q
+offers "metrics" m
+offers "--output" metrics --o
 offers "--watch" status --wa
 offers "--help" pause --h
 offers "--images-dir --images-dir-fd" serve --im

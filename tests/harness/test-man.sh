@@ -50,13 +50,14 @@ same "faultin-report.5.scd has the members of the report" \
 # And to the status, what is said of the whole session.
 same "faultin-control.5.scd has the members of the status" \
 	"$(sed -n '/^static void add_pages/,/^static struct json_object \*to_json/p;/^static void add_rates/,/^}/p' \
-		"$abs_top_srcdir/restore/status.c" "$abs_top_srcdir/restore/show.c" |
-		sed '/^static void add_space(/,/^}/d' |
+		"$abs_top_srcdir/restore/status.c" "$abs_top_srcdir/restore/look.c" |
+		sed '/^static void add_space(/,/^}/d; /^static void add_buckets(/,/^}/d' |
 		awk 'match($0, /fi_json_object\(.*"[a-z_]+"\)/) { split($0, part, "\""); object = part[2] }
 			/^}/ { object = "" }
 			match($0, /fi_json_[a-z0-9]+\(&?[a-z>-]*js, [a-z]+, "[a-z_0-9]+",/) {
 				split($0, part, "\""); split($0, word, ", ")
 				print (word[2] == "to" ? "" : object ".") part[2] }')
+latency_ns.buckets
 spaces" \
 	"$(sed -n '/^# MEMBERS/,/^# SEE/s/^\*\([a-z_.0-9]*\)\*$/\1/p' "$doc/faultin-control.5.scd")"
 

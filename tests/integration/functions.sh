@@ -169,6 +169,16 @@ tail_log()
 	}
 }
 
+# find_python MODULE: in $python, a python3 that has it.  The first in PATH may be somebody's own,
+# without the distribution's modules.
+find_python()
+{
+	for python in python3 /usr/bin/python3; do
+		! "$python" -c "import $*" 2>/dev/null || return 0
+	done
+	return 1
+}
+
 # --- dumping ------------------------------------------------------------------------------------
 
 # dump_scenario NAME: leaves the dump in $case/img and lets restored copies go.

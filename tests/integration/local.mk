@@ -48,11 +48,13 @@ integration_tests = \
 	tests/integration/test-large.sh \
 	tests/integration/test-lengths.sh \
 	tests/integration/test-lives.sh \
+	tests/integration/test-metrics.sh \
 	tests/integration/test-moves.sh \
 	tests/integration/test-protects.sh \
 	tests/integration/test-repeats.sh \
 	tests/integration/test-sandbox.sh \
 	tests/integration/test-scenarios.sh \
+	tests/integration/test-sessions.sh \
 	tests/integration/test-shapes.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
@@ -65,6 +67,8 @@ EXTRA_DIST += \
 	$(integration_tests) \
 	tests/integration/functions.sh \
 	tests/integration/programs/rich.py \
+	tests/integration/tools/check-metrics.py \
 	tests/integration/tools/check-report.py \
 	tests/integration/tools/criu_image.py \
-	tests/integration/tools/plant.py
+	tests/integration/tools/plant.py \
+	tests/integration/tools/sessions.py

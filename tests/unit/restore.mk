@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 restore_tests = \
+	tests/unit/test-container \
 	tests/unit/test-control \
 	tests/unit/test-custody \
 	tests/unit/test-demand \
@@ -51,6 +52,9 @@ fail_alloc = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc \
 
 tests_unit_test_control_CFLAGS = $(restore_test_cflags) $(JSON_C_CFLAGS)
 tests_unit_test_control_LDADD = $(restore_test_libs)
+
+tests_unit_test_container_CFLAGS = $(restore_test_cflags)
+tests_unit_test_container_LDADD = $(restore_test_libs)
 
 tests_unit_test_latency_CFLAGS = $(restore_test_cflags)
 tests_unit_test_latency_LDADD = $(restore_test_libs)

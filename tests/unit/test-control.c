@@ -67,7 +67,7 @@ static int begin(void **state)
 
 static int leave(void **state)
 {
-	fi_control_free(control, "complete");
+	fi_control_free(control);
 	control = NULL;
 	fi_control_end();
 	fi_close(&dir);
@@ -117,6 +117,8 @@ static bool is_over(int fd)
 static void answers(void **state)
 {
 	int fd = visit(REQUEST("status")), other = visit(REQUEST("pause"));
+	char text[65536] = "";
+	int third = visit(REQUEST("metrics"));
 
 	serve();
 	assert_string_equal(line(fd),
@@ -126,6 +128,10 @@ static void answers(void **state)
 	assert_true(is_over(other));
 	assert_int_equal(nr_steered, 1);
 	assert_int_equal(last_command, FI_COMMAND_PAUSE);
+	(void)recv(third, text, sizeof(text) - 1, MSG_WAITALL);
+	assert_non_null(strstr(text, "\"ok\":true,\"metrics\":\"# TYPE faultin_sessions gauge\\n"));
+	assert_non_null(strstr(text, "\\n# EOF\\n\"}\n"));
+	(void)close(third);
 	(void)close(fd);
 	(void)close(other);
 }
@@ -164,9 +170,22 @@ static void refuses_rubbish(void **state)
 	(void)close(other);
 }
 
+#define ENDED(how)                                                                                 \
+	"{\"version\":1,\"ok\":false,\"error\":\"it has ended: " how "\",\"result\":\"" how "\"}"
+
+static void end_as(const char *outcome)
+{
+	struct fi_session_record *record = &fi_ledger()->session;
+
+	(void)snprintf(record->outcome, sizeof(record->outcome), "%s", outcome);
+	fi_control_free(control);
+	control = NULL;
+}
+
 static void the_end_is_told_to_who_waits(void **state)
 {
-	int waiter = visit(REQUEST("wait")), completer = visit(REQUEST("complete")), late, gone;
+	int waiter = visit(REQUEST("wait")), completer = visit(REQUEST("complete")), late, gone,
+	    silent;
 
 	serve();
 	assert_int_equal(nr_steered, 1);
@@ -176,14 +195,41 @@ static void the_end_is_told_to_who_waits(void **state)
 	serve();
 	(void)close(gone);
 	late = visit(REQUEST("wait")); /* which nobody has heard yet */
-	fi_control_free(control, "failed");
-	control = NULL;
-	assert_string_equal(line(waiter), "{\"version\":1,\"ok\":true,\"result\":\"failed\"}");
-	assert_string_equal(line(completer), "{\"version\":1,\"ok\":true,\"result\":\"failed\"}");
-	assert_string_equal(line(late), "{\"version\":1,\"ok\":true,\"result\":\"failed\"}");
+	silent = visit("");
+	end_as("stopped");
+	assert_string_equal(line(waiter), "{\"version\":1,\"ok\":true,\"result\":\"stopped\"}");
+	assert_string_equal(line(completer), "{\"version\":1,\"ok\":true,\"result\":\"stopped\"}");
+	assert_string_equal(line(late), "{\"version\":1,\"ok\":true,\"result\":\"stopped\"}");
+	assert_string_equal(line(silent), ENDED("stopped"));
+	(void)close(silent);
 	(void)close(waiter);
 	(void)close(completer);
 	(void)close(late);
+}
+
+/* Whoever finds the socket learns how the session has ended, though no engine is left. */
+static void the_end_is_told_to_who_comes_late(void **state)
+{
+	int asking, silent;
+
+	end_as("complete");
+	asking = visit(REQUEST("wait"));
+	silent = visit("");
+	fi_control_end();
+	assert_string_equal(line(asking), ENDED("complete"));
+	assert_string_equal(line(silent), ENDED("complete"));
+	assert_true(is_over(asking));
+	(void)close(asking);
+	(void)close(silent);
+}
+
+static void a_session_that_is_given_up_has_failed(void **state)
+{
+	int fd = visit(REQUEST("status"));
+
+	fi_control_end();
+	assert_string_equal(line(fd), ENDED("failed"));
+	(void)close(fd);
 }
 
 /* The silent and the slow make room, the waiting do not. */
@@ -289,6 +335,15 @@ static void names_are_not_paths(void **state)
 	assert_true(fi_rundir_is_name("4194304-9"));
 }
 
+/* A name that leads to somebody else's socket is not followed. */
+static void links_are_not_followed(void **state)
+{
+	assert_int_equal(symlinkat(fi_ledger()->session.control, dir, "9"), 0);
+	assert_int_equal(fi_rundir_connect(dir, "9"), -ESRCH);
+	assert_int_equal(unlinkat(dir, "9", 0), 0);
+	assert_int_equal(fi_rundir_connect(-EBADF, fi_ledger()->session.control), -ESRCH);
+}
+
 static int bind_one(pid_t pid, fi_session_name name)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -332,7 +387,7 @@ static void another_engine_finds_the_listener(void **state)
 	int fd = visit(REQUEST("status"));
 
 	/* The first has died: its connections and tables are gone. */
-	fi_control_free(control, "complete");
+	fi_control_free(control);
 	assert_int_equal(fi_control_new(listener, &host, &control), 0);
 	(void)close(fd);
 	fd = visit(REQUEST("status"));
@@ -348,12 +403,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hears_a_line_in_pieces, begin, leave),
 		cmocka_unit_test_setup_teardown(refuses_rubbish, begin, leave),
 		cmocka_unit_test_setup_teardown(the_end_is_told_to_who_waits, begin, leave),
+		cmocka_unit_test_setup_teardown(the_end_is_told_to_who_comes_late, begin, leave),
+		cmocka_unit_test_setup_teardown(a_session_that_is_given_up_has_failed, begin,
+						leave),
 		cmocka_unit_test_setup_teardown(places_are_for_who_asks, begin, leave),
 		cmocka_unit_test_setup_teardown(all_places_may_be_waited_in, begin, leave),
 		cmocka_unit_test_setup_teardown(a_long_reply_comes_in_pieces, begin, leave),
 		cmocka_unit_test_setup_teardown(a_reply_beyond_bounds_is_none, begin, leave),
 		cmocka_unit_test_setup_teardown(is_for_us_alone, begin, leave),
 		cmocka_unit_test_setup_teardown(names_are_not_paths, begin, leave),
+		cmocka_unit_test_setup_teardown(links_are_not_followed, begin, leave),
 		cmocka_unit_test_setup_teardown(the_dead_are_swept_and_the_young_are_not, begin,
 						leave),
 		cmocka_unit_test_setup_teardown(another_engine_finds_the_listener, begin, leave),

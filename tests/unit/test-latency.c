@@ -88,6 +88,28 @@ static void sums_are_of_all(void **state)
 	assert_int_equal(fi_latency_permille(&latency, 1000), 1000000);
 }
 
+static void is_exact_at_powers_of_two(void **state)
+{
+	unsigned seed = 3;
+	uint64_t sum = 0;
+
+	for (int i = 0; i < NR; i++) {
+		values[i] = (uint64_t)rand_r(&seed) >> rand_r(&seed) % 31;
+		if (i % 5 == 0)
+			values[i] = UINT64_C(1) << i % 36;
+		sum += values[i];
+		fi_latency_add(&latency, values[i], 1);
+	}
+	assert_int_equal(latency.sum, sum);
+	for (unsigned power = 0; power < 40; power++) {
+		uint64_t below = 0;
+
+		for (int i = 0; i < NR; i++)
+			below += values[i] < UINT64_C(1) << power;
+		assert_int_equal(fi_latency_below(&latency, power), below);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +118,7 @@ int main(void)
 		cmocka_unit_test_setup(is_an_eighth_too_high_at_most, begin),
 		cmocka_unit_test_setup(every_time_has_a_place, begin),
 		cmocka_unit_test_setup(sums_are_of_all, begin),
+		cmocka_unit_test_setup(is_exact_at_powers_of_two, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,11 +115,11 @@ static void names_may_have_directories(void **state)
 	/* A caller who names all of it has chosen its directories. */
 	assert_int_equal(symlink("elsewhere", "../chosen"), 0);
 	(void)snprintf(path, sizeof(path), "%s/chosen/report", place);
-	assert_int_equal(fi_workfile_publish(content, path), 0);
+	assert_int_equal(fi_workfile_publish(content, path, 0600), 0);
 	assert_holds("../elsewhere/report", "new");
 	assert_int_equal(fi_workfile_log("nosuch/a.log"), -ENOENT);
 	assert_int_equal(fi_workfile_create("nosuch/a.pid"), -ENOENT);
-	assert_int_equal(fi_workfile_publish(content, "nosuch/report"), -ENOENT);
+	assert_int_equal(fi_workfile_publish(content, "nosuch/report", 0600), -ENOENT);
 	fd = fi_workfile_log("/dev/null");
 	assert_true(fd >= 0);
 	(void)close(fd);
@@ -141,11 +141,11 @@ static void no_symlink_is_followed(void **state)
 	assert_int_equal(fi_workfile_create("planted"), -EEXIST);
 	assert_int_equal(fi_workfile_create("dangling"), -EEXIST);
 	assert_int_equal(fi_workfile_create("directory/x"), -ENOTDIR);
-	assert_int_equal(fi_workfile_publish(content, "directory/x"), -ENOTDIR);
+	assert_int_equal(fi_workfile_publish(content, "directory/x", 0600), -ENOTDIR);
 	/* Takes the place of the link. */
-	assert_int_equal(fi_workfile_publish(content, "planted"), 0);
+	assert_int_equal(fi_workfile_publish(content, "planted", 0600), 0);
 	assert_holds("planted", "new");
-	assert_int_equal(fi_workfile_publish(content, "dangling"), 0);
+	assert_int_equal(fi_workfile_publish(content, "dangling", 0600), 0);
 	assert_nothing_elsewhere();
 }
 
@@ -154,7 +154,7 @@ static void other_names_of_a_file_are_seen(void **state)
 	assert_int_equal(link("../victim", "planted"), 0);
 	assert_int_equal(fi_workfile_log("planted"), -EMLINK);
 	assert_nothing_elsewhere();
-	assert_int_equal(fi_workfile_publish(content, "planted"), 0);
+	assert_int_equal(fi_workfile_publish(content, "planted", 0600), 0);
 	assert_nothing_elsewhere();
 }
 
@@ -181,11 +181,16 @@ static void publishing_replaces_the_older_one(void **state)
 	struct stat st;
 
 	put("report", "an older one, which is longer");
-	assert_int_equal(fi_workfile_publish(content, "report"), 0);
+	assert_int_equal(fi_workfile_publish(content, "report", 0600), 0);
 	assert_holds("report", "new");
 	assert_int_equal(stat("report", &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
-	assert_int_equal(fi_workfile_publish(content, "report"), 0); /* again */
+	assert_int_equal(fi_workfile_publish(content, "report", 0600), 0); /* again */
+	(void)umask(022);
+	assert_int_equal(fi_workfile_publish(content, "shared", 0644), 0);
+	assert_int_equal(stat("shared", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(unlink("shared"), 0);
 	assert_holds("report", "new");
 	assert_int_equal(count_files(), 1);
 }
@@ -195,16 +200,16 @@ static void nothing_is_left_where_it_cannot_be(void **state)
 	static char longest[5000];
 
 	memset(longest, 'x', sizeof(longest) - 1);
-	assert_int_equal(fi_workfile_publish(content, longest), -ENAMETOOLONG);
+	assert_int_equal(fi_workfile_publish(content, longest, 0600), -ENAMETOOLONG);
 	memset(longest + 2000, '/', 1);
-	assert_int_equal(fi_workfile_publish(content, longest), -ENAMETOOLONG);
+	assert_int_equal(fi_workfile_publish(content, longest, 0600), -ENAMETOOLONG);
 	longest[0] = '/';
 	longest[4500] = '/';
-	assert_int_equal(fi_workfile_publish(content, longest), -ENAMETOOLONG);
+	assert_int_equal(fi_workfile_publish(content, longest, 0600), -ENAMETOOLONG);
 	assert_int_equal(count_files(), 0);
 
 	assert_int_equal(mkdir("report", 0700), 0);
-	assert_int_equal(fi_workfile_publish(content, "report"), -EISDIR);
+	assert_int_equal(fi_workfile_publish(content, "report", 0600), -EISDIR);
 	assert_int_equal(count_files(), 1);
 }
 
@@ -220,7 +225,7 @@ static void whole_or_not_at_all(void **state)
 	tiny.rlim_cur = 2;
 	(void)signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tiny), 0);
-	r = fi_workfile_publish(content, "report");
+	r = fi_workfile_publish(content, "report", 0600);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(r, -EFBIG);
 	assert_holds("report", "old");
