@@ -149,16 +149,16 @@ static enum serves serves(const struct tree *tree, const struct json_object *ses
 }
 
 /* The answer is the session's end, which nobody here waits for. */
-static void have_completed(const struct fi_sessions *sessions, const char *name)
+static void have_completed(const struct fi_session_ref *ref)
 {
 	const struct fi_request request = { .command = FI_COMMAND_COMPLETE };
 	struct fi_call call;
 
-	fi_call_send(&call, sessions->dir, name, &request);
+	fi_call_send(&call, ref->dir, ref->name, &request);
 	fi_close(&call.fd);
 }
 
-static void count(struct tree *tree, const struct fi_sessions *sessions,
+static void count(struct tree *tree, const struct fi_session_ref *ref,
 		  const struct json_object *session)
 {
 	const struct json_object *pages = fi_member(session, "pages", json_type_object);
@@ -168,7 +168,7 @@ static void count(struct tree *tree, const struct fi_sessions *sessions,
 	tree->nr_serving++;
 	tree->nr_owed += fi_member_u64(pages, "owed");
 	if (!json_object_get_boolean(full))
-		have_completed(sessions, fi_member_text(session, "name"));
+		have_completed(ref);
 }
 
 /* What every session says of itself: replies[i], NULL: nothing. */
@@ -180,19 +180,20 @@ static void ask_all(struct tree *tree, const struct fi_sessions *sessions,
 	tree->silent[0] = '\0';
 	for (size_t i = 0; i < sessions->nr; i++) {
 		struct fi_error err = { "" };
-		int r = fi_ask(sessions->dir, sessions->names[i], &request, &replies[i], &err);
+		const struct fi_session_ref *ref = &sessions->at[i];
+		int r = fi_ask(ref->dir, ref->name, &request, &replies[i], &err);
 
 		if (r < 0 && r != -ESRCH && r != -ENOLINK)
-			memcpy(tree->silent, sessions->names[i], sizeof(tree->silent));
+			memcpy(tree->silent, ref->name, sizeof(tree->silent));
 	}
 }
 
 static int ask_sessions(struct tree *tree, struct fi_error *err)
 {
-	fi_auto_sessions struct fi_sessions sessions = { .dir = -EBADF };
+	fi_auto_sessions struct fi_sessions sessions = { .dirs = NULL };
 	char *none[] = { NULL };
 	struct json_object **replies;
-	int r = fi_sessions_find(none, &sessions, err);
+	int r = fi_sessions_find(none, FI_EVERYBODYS, &sessions, err);
 
 	if (r < 0)
 		return r;
@@ -209,7 +210,7 @@ static int ask_sessions(struct tree *tree, struct fi_error *err)
 				fi_member(replies[i], "session", json_type_object);
 
 			if (session && serves(tree, session) == wanted)
-				count(tree, &sessions, session);
+				count(tree, &sessions.at[i], session);
 		}
 	for (size_t i = 0; i < sessions.nr; i++)
 		(void)json_object_put(replies[i]);
