@@ -11,6 +11,7 @@ man_sources = \
 	doc/faultin-resume.1.scd \
 	doc/faultin-serve.1.scd \
 	doc/faultin-status.1.scd \
+	doc/faultin-top.1.scd \
 	doc/faultin-verify.1.scd \
 	doc/faultin-wait.1.scd \
 	doc/faultin-control.5.scd \
@@ -58,6 +59,8 @@ doc/faultin-resume.1: $(top_srcdir)/doc/faultin-resume.1.scd
 doc/faultin-serve.1: $(top_srcdir)/doc/faultin-serve.1.scd
 	$(scdoc)
 doc/faultin-status.1: $(top_srcdir)/doc/faultin-status.1.scd
+	$(scdoc)
+doc/faultin-top.1: $(top_srcdir)/doc/faultin-top.1.scd
 	$(scdoc)
 doc/faultin-verify.1: $(top_srcdir)/doc/faultin-verify.1.scd
 	$(scdoc)

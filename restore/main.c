@@ -13,6 +13,7 @@
 #include "restore/serve.h"
 #include "restore/show.h"
 #include "restore/steer.h"
+#include "restore/top.h"
 #include "restore/verify.h"
 
 struct verb {
@@ -30,6 +31,7 @@ static const struct verb verbs[] = {
 	{ "resume", fi_steer_main, "undo pause" },
 	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
 	{ "status", fi_show_main, "show running restores" },
+	{ "top", fi_top_main, "watch running restores, and steer them" },
 	{ "verify", fi_verify_main, "check whether a checkpoint is whole" },
 	{ "wait", fi_steer_main, "wait until a restore is complete" },
 };
