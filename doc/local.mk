@@ -14,6 +14,7 @@ man_sources = \
 	doc/faultin-serve.1.scd \
 	doc/faultin-setup.1.scd \
 	doc/faultin-status.1.scd \
+	doc/faultin-top.1.scd \
 	doc/faultin-verify.1.scd \
 	doc/faultin-wait.1.scd \
 	doc/faultin.conf.5.scd \
@@ -68,6 +69,8 @@ doc/faultin-serve.1: $(top_srcdir)/doc/faultin-serve.1.scd
 doc/faultin-setup.1: $(top_srcdir)/doc/faultin-setup.1.scd
 	$(scdoc)
 doc/faultin-status.1: $(top_srcdir)/doc/faultin-status.1.scd
+	$(scdoc)
+doc/faultin-top.1: $(top_srcdir)/doc/faultin-top.1.scd
 	$(scdoc)
 doc/faultin-verify.1: $(top_srcdir)/doc/faultin-verify.1.scd
 	$(scdoc)

@@ -31,3 +31,7 @@ plugin_faultin_la_LDFLAGS = -module -avoid-version -shared \
 	-Wl,--version-script=$(srcdir)/plugin/faultin.map
 EXTRA_plugin_faultin_la_DEPENDENCIES = plugin/faultin.map
 EXTRA_DIST += plugin/faultin.map
+
+# Where the plugin is, for those who start a CRIU.
+pkgconfigdir = $(libdir)/pkgconfig
+nodist_pkgconfig_DATA = plugin/faultin.pc

@@ -119,13 +119,20 @@ faultin_SOURCES = \
 	restore/show.c \
 	restore/show.h \
 	restore/show_text.c \
+	restore/show_text.h \
 	restore/steer.c \
 	restore/steer.h \
+	restore/terminal.c \
+	restore/terminal.h \
+	restore/top.c \
+	restore/top.h \
+	restore/top_frame.c \
+	restore/top_frame.h \
 	restore/tree.c \
 	restore/tree.h \
 	restore/verify.c \
 	restore/verify.h
 faultin_CPPFLAGS = $(AM_CPPFLAGS) -DFI_SYSTEM_SETTINGS='"$(sysconfdir)/faultin.conf"' \
 	-DFI_PLUGINDIR='"$(plugindir)"'
-faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)
-faultin_LDADD = $(RESTORE_LIBS) libuffd.a libinspect.a $(RESTORE_BASE_LIBS) $(INSPECT_LIBS)
+faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS) $(NCURSES_CFLAGS)
+faultin_LDADD = $(RESTORE_LIBS) libuffd.a libinspect.a $(RESTORE_BASE_LIBS) $(INSPECT_LIBS) $(NCURSES_LIBS)

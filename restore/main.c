@@ -16,6 +16,7 @@
 #include "restore/setup.h"
 #include "restore/show.h"
 #include "restore/steer.h"
+#include "restore/top.h"
 #include "restore/verify.h"
 
 struct verb {
@@ -36,6 +37,7 @@ static const struct verb verbs[] = {
 	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
 	{ "setup", fi_setup_main, "have a container runtime's CRIU load the plugin" },
 	{ "status", fi_show_main, "show running restores" },
+	{ "top", fi_top_main, "watch running restores, and steer them" },
 	{ "verify", fi_verify_main, "check whether a checkpoint is whole" },
 	{ "wait", fi_steer_main, "wait until a restore is complete" },
 };

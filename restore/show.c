@@ -15,6 +15,7 @@
 #include "images/inspect/text.h"
 #include "restore/client.h"
 #include "restore/look.h"
+#include "restore/show_text.h"
 
 enum { NO_SUCH_SESSION = 3 };
 

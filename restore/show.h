@@ -5,15 +5,8 @@
 #ifndef FI_RESTORE_SHOW_H
 #define FI_RESTORE_SHOW_H
 
-#include <json-c/json.h>
-#include <stdio.h>
-
 /* @argv[0] is "status".  Returns the exit code: 0, 1 when a session could not be asked, 2 for wrong
  * options, 3 when there is no such session. */
 int fi_show_main(int argc, char **argv);
-
-/* One session, as fi_status_json (status.h) has said of it, with "rates" where they are known.
- * Nothing in it is trusted. */
-void fi_show_text(const struct json_object *session, FILE *to);
 
 #endif

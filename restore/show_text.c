@@ -1,8 +1,10 @@
-/* restore/show_text.c - a session's status as text.
+/* restore/show_text.c - see show_text.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "config.h"
+
+#include "restore/show_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,11 +14,10 @@
 #include "images/pagemap.h"
 #include "restore/client.h"
 #include "restore/container.h"
-#include "restore/show.h"
 
 #define BAR 20
 
-static void put_bytes(uint64_t bytes, FILE *to)
+void fi_show_put_bytes(uint64_t bytes, FILE *to)
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
 	double value = (double)bytes / 1024;
@@ -27,7 +28,7 @@ static void put_bytes(uint64_t bytes, FILE *to)
 	(void)fprintf(to, value < 10 && i > 0 ? "%.1f %s" : "%.0f %s", value, units[i]);
 }
 
-static void put_ns(uint64_t ns, FILE *to)
+void fi_show_put_ns(uint64_t ns, FILE *to)
 {
 	if (ns < 10000000)
 		(void)fprintf(to, "%.0f us", (double)ns / 1e3);
@@ -37,10 +38,10 @@ static void put_ns(uint64_t ns, FILE *to)
 		(void)fprintf(to, "%.0f s", (double)ns / 1e9);
 }
 
-/* How much of @lazy is not owed any more.  A forked child owes what its parent did: never more than
- * the task that they descend from. */
-static unsigned percent_of(uint64_t lazy, uint64_t owed)
+unsigned fi_show_percent(const struct json_object *pages)
 {
+	uint64_t lazy = fi_member_u64(pages, "lazy"), owed = fi_member_u64(pages, "owed");
+
 	if (lazy == 0 || owed == 0)
 		return 100;
 	if (owed >= lazy)
@@ -48,11 +49,11 @@ static unsigned percent_of(uint64_t lazy, uint64_t owed)
 	return (unsigned)((double)(lazy - owed) * 100 / (double)lazy);
 }
 
-static void put_bar(unsigned percent, FILE *to)
+void fi_show_put_bar(unsigned percent, unsigned cells, FILE *to)
 {
 	(void)fputc('[', to);
-	for (unsigned i = 0; i < BAR; i++)
-		(void)fputc(i < percent * BAR / 100 ? '#' : '.', to);
+	for (unsigned i = 0; i < cells; i++)
+		(void)fputc(i < percent * cells / 100 ? '#' : '.', to);
 	(void)fprintf(to, "] %3u %%", percent);
 }
 
@@ -68,7 +69,7 @@ static void put_state(const struct json_object *session, FILE *to)
 		(void)fputs(" at full speed", to);
 	if (rate) {
 		(void)fputs(", at most ", to);
-		put_bytes(rate, to);
+		fi_show_put_bytes(rate, to);
 		(void)fputs("/s", to);
 	}
 	if (fi_member_u64(session, "engines") > 1)
@@ -82,18 +83,18 @@ static void put_progress(const struct json_object *session, FILE *to)
 	uint64_t owed = fi_member_u64(pages, "owed");
 
 	(void)fputs("  ", to);
-	put_bar(percent_of(fi_member_u64(pages, "lazy"), owed), to);
+	fi_show_put_bar(fi_show_percent(pages), BAR, to);
 	(void)fputs("  ", to);
-	put_bytes(owed * FI_PAGE_SIZE, to);
+	fi_show_put_bytes(owed * FI_PAGE_SIZE, to);
 	(void)fputs(" owed of ", to);
-	put_bytes(fi_member_u64(pages, "lazy") * FI_PAGE_SIZE, to);
+	fi_show_put_bytes(fi_member_u64(pages, "lazy") * FI_PAGE_SIZE, to);
 	if (rates) {
 		(void)fputs(", ", to);
-		put_bytes(fi_member_u64(rates, "bytes_per_s"), to);
+		fi_show_put_bytes(fi_member_u64(rates, "bytes_per_s"), to);
 		(void)fprintf(to, "/s, %" PRIu64 " faults/s", fi_member_u64(rates, "faults_per_s"));
 		if (fi_member(rates, "left_ms", json_type_int)) {
 			(void)fputs(", ", to);
-			put_ns(fi_member_u64(rates, "left_ms") * 1000000, to);
+			fi_show_put_ns(fi_member_u64(rates, "left_ms") * 1000000, to);
 			(void)fputs(" left", to);
 		}
 	}
@@ -107,11 +108,11 @@ static void put_faults(const struct json_object *session, FILE *to)
 	(void)fprintf(to, "  %" PRIu64 " faults", fi_member_u64(session, "faults"));
 	if (fi_member_u64(latency, "count")) {
 		(void)fputs(": half of them within ", to);
-		put_ns(fi_member_u64(latency, "p50"), to);
+		fi_show_put_ns(fi_member_u64(latency, "p50"), to);
 		(void)fputs(", 99 % within ", to);
-		put_ns(fi_member_u64(latency, "p99"), to);
+		fi_show_put_ns(fi_member_u64(latency, "p99"), to);
 		(void)fputs(", longest ", to);
-		put_ns(fi_member_u64(latency, "max"), to);
+		fi_show_put_ns(fi_member_u64(latency, "max"), to);
 	}
 	(void)fprintf(to, "\n  %" PRIu64 " tasks restored, %" PRIu64 " forks followed",
 		      fi_member_u64(session, "tasks"), fi_member_u64(session, "forks"));
@@ -132,7 +133,7 @@ static void put_errors(const struct json_object *session, FILE *to)
 		(void)fprintf(to, "  ERROR: %" PRIu64 " pages could not be read\n", poisoned);
 }
 
-static void put_number(uint64_t number, int width, FILE *to)
+void fi_show_put_id(uint64_t number, int width, FILE *to)
 {
 	if (number)
 		(void)fprintf(to, "%*" PRIu64, width, number);
@@ -147,12 +148,12 @@ static void put_space(const struct json_object *space, FILE *to)
 	const char *name = fi_member_text(space, "name");
 
 	(void)fputs("  ", to);
-	put_number(fi_member_u64(space, "vpid"), 8, to);
-	put_number(fi_member_u64(space, "pid"), 9, to);
+	fi_show_put_id(fi_member_u64(space, "vpid"), 8, to);
+	fi_show_put_id(fi_member_u64(space, "pid"), 9, to);
 	(void)fputc(' ', to);
 	fi_text_put(name, to);
 	(void)fprintf(to, "%*s", (int)(strlen(name) < 16 ? 16 - strlen(name) : 1), "");
-	put_bar(percent_of(fi_member_u64(pages, "lazy"), owed), to);
+	fi_show_put_bar(fi_show_percent(pages), BAR, to);
 	(void)fprintf(to, " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "%s\n", owed,
 		      fi_member_u64(pages, "demanded"), fi_member_u64(pages, "drained"),
 		      fi_member_u64(space, "faults"),
@@ -176,16 +177,12 @@ static void put_spaces(const struct json_object *session, FILE *to)
 		(void)fprintf(to, "  ... and %" PRIu64 " more\n", live - nr);
 }
 
-/* Of an id of digits as much as people use. */
-static void put_container(const struct json_object *session, FILE *to)
+void fi_show_put_container(const struct json_object *session, FILE *to)
 {
 	const char *name = fi_member_text(session, "container");
 	bool digits = strlen(name) == FI_CONTAINER_ID &&
 		      strspn(name, "0123456789abcdef") == FI_CONTAINER_ID;
 
-	if (!name[0])
-		return;
-	(void)fputs(", container ", to);
 	if (digits)
 		(void)fprintf(to, "%.12s", name);
 	else
@@ -202,7 +199,10 @@ void fi_show_text(const struct json_object *session, FILE *to)
 	put_state(session, to);
 	(void)fputs(", ", to);
 	fi_text_put(fi_member_text(session, "image"), to);
-	put_container(session, to);
+	if (fi_member_text(session, "container")[0]) {
+		(void)fputs(", container ", to);
+		fi_show_put_container(session, to);
+	}
 	(void)fputc('\n', to);
 	put_progress(session, to);
 	put_faults(session, to);

@@ -32,6 +32,8 @@ offers "--maps --mounts" inspect --m
 offers "--quiet" verify --q
 offers "metrics" m
 offers "--output" metrics --o
+offers "top" t
+offers "--delay" top --d
 offers "--watch" status --wa
 offers "--help" pause --h
 offers "--images-dir --images-dir-fd" serve --im

@@ -58,6 +58,7 @@ integration_tests = \
 	tests/integration/test-shapes.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
+	tests/integration/test-top.sh \
 	tests/integration/test-troubles.sh \
 	tests/integration/test-unmaps.sh \
 	tests/integration/test-verify.sh
@@ -71,4 +72,5 @@ EXTRA_DIST += \
 	tests/integration/tools/check-report.py \
 	tests/integration/tools/criu_image.py \
 	tests/integration/tools/plant.py \
+	tests/integration/tools/screen.py \
 	tests/integration/tools/sessions.py
