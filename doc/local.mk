@@ -16,6 +16,7 @@ man_sources = \
 	doc/faultin-control.5.scd \
 	doc/faultin-metrics.5.scd \
 	doc/faultin-report.5.scd \
+	doc/faultin-trace.5.scd \
 	doc/faultin-plugin.7.scd
 EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md \
 	doc/inspect-dark.png doc/inspect-light.png
@@ -68,6 +69,8 @@ doc/faultin-control.5: $(top_srcdir)/doc/faultin-control.5.scd
 doc/faultin-metrics.5: $(top_srcdir)/doc/faultin-metrics.5.scd
 	$(scdoc)
 doc/faultin-report.5: $(top_srcdir)/doc/faultin-report.5.scd
+	$(scdoc)
+doc/faultin-trace.5: $(top_srcdir)/doc/faultin-trace.5.scd
 	$(scdoc)
 doc/faultin-plugin.7: $(top_srcdir)/doc/faultin-plugin.7.scd
 	$(scdoc)

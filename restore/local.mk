@@ -76,6 +76,11 @@ librestore_a_SOURCES = \
 	restore/status.h \
 	restore/takeover.c \
 	restore/takeover.h \
+	restore/trace.c \
+	restore/trace.h \
+	restore/trace_writer.c \
+	restore/trace_writer.h \
+	restore/witness.h \
 	restore/workers.h \
 	restore/workfile.c \
 	restore/workfile.h
