@@ -17,7 +17,8 @@ man_sources = \
 	doc/faultin-metrics.5.scd \
 	doc/faultin-report.5.scd \
 	doc/faultin-trace.5.scd \
-	doc/faultin-plugin.7.scd
+	doc/faultin-plugin.7.scd \
+	doc/faultin-probes.7.scd
 EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md \
 	doc/inspect-dark.png doc/inspect-light.png
 
@@ -73,4 +74,6 @@ doc/faultin-report.5: $(top_srcdir)/doc/faultin-report.5.scd
 doc/faultin-trace.5: $(top_srcdir)/doc/faultin-trace.5.scd
 	$(scdoc)
 doc/faultin-plugin.7: $(top_srcdir)/doc/faultin-plugin.7.scd
+	$(scdoc)
+doc/faultin-probes.7: $(top_srcdir)/doc/faultin-probes.7.scd
 	$(scdoc)

@@ -20,6 +20,7 @@
 
 #include "restore/drain.h"
 #include "restore/fill.h"
+#include "restore/probes.h"
 #include "restore/uffd.h"
 #include "restore/witness.h"
 
@@ -48,6 +49,7 @@ static void wake(struct fi_space *space, uint64_t addr)
 
 static void park(struct fi_space *space, uint64_t addr)
 {
+	FI_PROBE(park, space->id, space->pid, addr);
 	bump(&space->count.parked);
 	if (space->nr_parked == space->room_parked) {
 		size_t room = space->room_parked ? 2 * space->room_parked : 16;
@@ -103,6 +105,7 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 		extent.bytes = fi_source_fetch(space->source, extent.file, extent.bytes, extent.len,
 					       room, FI_FETCH_NEEDED);
 	how = fi_fill(space, &extent, &space->count.demanded, &len);
+	FI_PROBE(copy, space->id, space->pid, addr, len, how);
 	switch (how) {
 	case FI_FILLED:
 	case FI_FILLED_POISON:
@@ -231,6 +234,7 @@ enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth
 	serve_parked(space);
 	for (int i = 0; i < nr_faults && space->state == FI_SPACE_LIVE; i++) {
 		bump(&space->count.faults);
+		FI_PROBE(fault, space->id, space->pid, faults[i]);
 		serve(space, faults[i], false);
 	}
 

@@ -19,6 +19,7 @@
 
 #include "restore/demand.h"
 #include "restore/fate.h"
+#include "restore/probes.h"
 #include "restore/workers.h"
 
 /* Steps that one space may take before the others of its worker get their turn. */
@@ -194,6 +195,7 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 		fi_ledger_orphan(child->uffd);
 		return;
 	}
+	FI_PROBE(fork, parent->id, parent->pid, child_id);
 	if (worker->trace)
 		trace_fork(worker, parent, child_id);
 	fi_engine_note_forked(engine);

@@ -10,6 +10,7 @@
 #include "restore/drain.h"
 
 #include "restore/fill.h"
+#include "restore/probes.h"
 
 #define CHUNK	     FI_FETCH_MAX
 #define GENTLE_CHUNK (32 * FI_PAGE_SIZE)
@@ -145,6 +146,7 @@ enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum 
 	}
 
 	how = fi_fill(space, &chunk, &space->count.drained, &len);
+	FI_PROBE(drain, space->id, space->pid, chunk.addr, len, how);
 	switch (how) {
 	case FI_FILLED:
 	case FI_FILLED_POISON:

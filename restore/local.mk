@@ -49,6 +49,7 @@ librestore_a_SOURCES = \
 	restore/owed.h \
 	restore/placement.c \
 	restore/placement.h \
+	restore/probes.h \
 	restore/procevents.c \
 	restore/procevents.h \
 	restore/report.c \
