@@ -72,7 +72,51 @@ tells_of_each_fault()
 		'[c["args"]["owed"] for c in counters if c["pid"] == 1][0] <= r["pages"]["lazy"]' \
 		'[c["args"]["owed"] for c in counters if c["pid"] == 0][-1] == 0' \
 		'[e["name"] for e in events if e["name"].startswith("restore ")] == ["restore begins", "restore finished"]'
+	is_drawn
 	end_task
+}
+
+# The same trace over the checkpoint: figures that are counted in another way, and what is no trace of it.
+is_drawn()
+{
+	"$faultin" inspect "$case/img" --trace "$work/trace.json" --json --html "$tmp/page.html" \
+		>"$tmp/report.json" || die "inspect: exit status $?"
+	python3 - "$work/trace.json" "$tmp/report.json" <<'END' || die "the report is not right"
+import json, sys
+events = json.load(open(sys.argv[1]))
+report = json.load(open(sys.argv[2]))
+trace, space = report["trace"], report["trace"]["spaces"][0]
+faults = [e for e in events if e.get("cat") == "fault"]
+pages = [int(e["args"]["addr"], 16) for e in faults]
+assert trace["complete"] and trace["events_missing"] == 0 and len(trace["spaces"]) == 1
+assert trace["faults"] == space["faults"] == len(faults) == sum(m["faults"] for m in space["maps"])
+assert space["touched"] == len(set(pages)) == sum(m["touched"] for m in space["maps"])
+assert space["given"] == sum(m["given"] for m in space["maps"])
+assert space["given"] + space["drained"] + space["dropped"] == space["lazy"], space
+assert space["lazy"] == report["memory"]["lazy"] == sum(m["lazy"] for m in space["maps"])
+assert sum(space["answers"].values()) == len(faults)
+for m in space["maps"]:
+    if "start" in m:
+        inside = [p for p in pages if int(m["start"], 16) <= p < int(m["end"], 16)]
+        assert len(inside) == m["faults"] and len(set(inside)) == m["touched"], m
+touched = [m["first_us"] for m in space["maps"] if m["faults"]]
+assert touched == sorted(touched)
+assert [point[1] * 4096 for point in space["points"]] == pages[:20000]
+durations = sorted(e["dur"] for e in faults)
+assert abs(space["latency_ns"]["max"] / 1000 - durations[-1]) < 0.01
+assert durations[0] * 1000 <= space["latency_ns"]["p50"] <= space["latency_ns"]["p99"]
+END
+	grep -q '"trace": *{' "$tmp/page.html" || die "the page has no trace"
+	"$faultin" inspect "$case/img" --trace "$work/trace.json" >"$tmp/text" || die "no text"
+	grep -q "^Trace: [0-9]* faults\$" "$tmp/text" || die "the text has no trace"
+	head -c -40 "$work/trace.json" >"$tmp/cut.json"
+	"$faultin" inspect "$case/img" --trace "$tmp/cut.json" >"$tmp/text" || die "half a line is not forgiven"
+	grep -q "was cut off" "$tmp/text" || die "it does not say that it was cut off"
+	"$faultin" inspect "$case/img" --trace "$work/summary.json" 2>"$tmp/err"
+	[ $? -eq 1 ] && grep -q "is no trace of faultin serve" "$tmp/err" || die "takes what is no trace"
+	sed 's/"image":[0-9]*,/"image":1,/' "$work/trace.json" >"$tmp/other.json"
+	"$faultin" inspect "$case/img" --trace "$tmp/other.json" 2>"$tmp/err"
+	[ $? -eq 1 ] && grep -q "of another checkpoint" "$tmp/err" || die "takes another one's trace"
 }
 
 # What the first engine told is there once, and the second one's behind it.
@@ -98,8 +142,14 @@ outlives_its_engine()
 
 follows_forks()
 {
-	before_criu=
-	restore_and_judge serve
+	trap '[ $? -eq 0 ] || tell_restore' EXIT
+	before_criu=pause_drain
+	restore serve
+	until_true 60 judged || die "no verdict in 60 s"
+	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	"$faultin" complete "$engine" || die "complete: exit status $?"
+	check_engine serve
+	end_task
 	traced "$work/summary.json" 'ended and len(forks) == r["events"]["fork"] > 0' \
 		'len(faults) + dropped >= r["faults"] and (dropped or len(faults) == r["faults"])' \
 		'{e["args"]["child"] for e in forks} | {1} == {e["pid"] for e in ends}'
