@@ -21,9 +21,12 @@ man_sources = \
 	doc/faultin-control.5.scd \
 	doc/faultin-metrics.5.scd \
 	doc/faultin-report.5.scd \
-	doc/faultin-plugin.7.scd
+	doc/faultin-trace.5.scd \
+	doc/faultin-plugin.7.scd \
+	doc/faultin-probes.7.scd
 EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md \
-	doc/inspect-dark.png doc/inspect-light.png
+	doc/inspect-dark.png doc/inspect-light.png \
+	doc/trace-dark.png doc/trace-light.png
 
 # For Grafana to import.
 dist_pkgdata_DATA = doc/faultin-grafana.json
@@ -84,5 +87,9 @@ doc/faultin-metrics.5: $(top_srcdir)/doc/faultin-metrics.5.scd
 	$(scdoc)
 doc/faultin-report.5: $(top_srcdir)/doc/faultin-report.5.scd
 	$(scdoc)
+doc/faultin-trace.5: $(top_srcdir)/doc/faultin-trace.5.scd
+	$(scdoc)
 doc/faultin-plugin.7: $(top_srcdir)/doc/faultin-plugin.7.scd
+	$(scdoc)
+doc/faultin-probes.7: $(top_srcdir)/doc/faultin-probes.7.scd
 	$(scdoc)

@@ -20,7 +20,9 @@
 
 #include "restore/drain.h"
 #include "restore/fill.h"
+#include "restore/probes.h"
 #include "restore/uffd.h"
+#include "restore/witness.h"
 
 /* A stream goes on where everything up to here beyond its last pages is filled: by the drain. */
 #define STREAM_REACH (UINT64_C(16) << 20)
@@ -47,6 +49,7 @@ static void wake(struct fi_space *space, uint64_t addr)
 
 static void park(struct fi_space *space, uint64_t addr)
 {
+	FI_PROBE(park, space->id, space->pid, addr);
 	bump(&space->count.parked);
 	if (space->nr_parked == space->room_parked) {
 		size_t room = space->room_parked ? 2 * space->room_parked : 16;
@@ -74,18 +77,38 @@ static bool in_stream(struct fi_space *space, uint64_t addr)
 	       next.addr >= addr;
 }
 
-static void serve(struct fi_space *space, uint64_t addr)
+static void tell(const struct fi_space *space, const struct fi_extent *extent, uint64_t len,
+		 enum fi_filled how, bool again)
+{
+	const struct fi_answer answer = {
+		.addr = extent->addr,
+		.nr_pages = how == FI_FILLED ? len >> FI_PAGE_SHIFT : 0,
+		.how = how,
+		.again = again,
+		.bytes = extent->bytes,
+		.file = extent->file,
+	};
+
+	space->witness->answered(space->witness->arg, space, &answer);
+}
+
+/* @again: it was parked. */
+static void serve(struct fi_space *space, uint64_t addr, bool again)
 {
 	uint64_t want = in_stream(space, addr) ? space->stream_len : FI_PAGE_SIZE;
 	struct fi_extent extent = fi_space_look(space, addr, want);
 	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
+	enum fi_filled how;
 	uint64_t len;
 
 	if (extent.bytes)
 		extent.bytes = fi_source_fetch(space->source, extent.file, extent.bytes, extent.len,
 					       room, FI_FETCH_NEEDED);
-	switch (fi_fill(space, &extent, &space->count.demanded, &len)) {
+	how = fi_fill(space, &extent, &space->count.demanded, &len);
+	FI_PROBE(copy, space->id, space->pid, addr, len, how);
+	switch (how) {
 	case FI_FILLED:
+	case FI_FILLED_POISON:
 		if (want > FI_PAGE_SIZE)
 			fi_drain_keep_off(space, addr, addr + len + STREAM_LEAD);
 		space->stream_next = addr + len;
@@ -101,6 +124,8 @@ static void serve(struct fi_space *space, uint64_t addr)
 	case FI_FILLED_END:
 		break;
 	}
+	if (space->witness)
+		tell(space, &extent, len, how, again);
 }
 
 static void serve_parked(struct fi_space *space)
@@ -109,7 +134,7 @@ static void serve_parked(struct fi_space *space)
 
 	/* What has to be parked again goes to the end. */
 	for (size_t i = 0; i < nr && space->state == FI_SPACE_LIVE; i++)
-		serve(space, space->parked[i]);
+		serve(space, space->parked[i], true);
 	space->nr_parked -= nr;
 	if (nr)
 		memmove(space->parked, space->parked + nr,
@@ -209,7 +234,8 @@ enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth
 	serve_parked(space);
 	for (int i = 0; i < nr_faults && space->state == FI_SPACE_LIVE; i++) {
 		bump(&space->count.faults);
-		serve(space, faults[i]);
+		FI_PROBE(fault, space->id, space->pid, faults[i]);
+		serve(space, faults[i], false);
 	}
 
 	if (space->state != FI_SPACE_LIVE)

@@ -19,6 +19,7 @@
 
 #include "restore/demand.h"
 #include "restore/fate.h"
+#include "restore/probes.h"
 #include "restore/workers.h"
 
 /* Steps that one space may take before the others of its worker get their turn. */
@@ -58,11 +59,84 @@ void fi_demand_call(struct fi_space *space)
 	ring(worker->bell);
 }
 
+/* --- the trace ---------------------------------------------------------------------------- */
+
+static enum fi_trace_answer trace_answer(const struct fi_answer *answer)
+{
+	switch (answer->how) {
+	case FI_FILLED:
+		return answer->bytes ? FI_TRACE_DATA : FI_TRACE_ZERO;
+	case FI_FILLED_POISON:
+		return FI_TRACE_POISON;
+	case FI_FILLED_BEFORE:
+		return FI_TRACE_PRESENT;
+	case FI_FILLED_NOWHERE:
+		return FI_TRACE_UNMAPPED;
+	case FI_FILLED_LATER:
+		return FI_TRACE_PARKED;
+	default:
+		return FI_TRACE_OVER;
+	}
+}
+
+static void on_answered(void *arg, const struct fi_space *space, const struct fi_answer *answer)
+{
+	struct fi_demand_worker *worker = arg;
+	const struct fi_trace_record record = {
+		.at = worker->now,
+		.space = space->id,
+		.kind = FI_TRACE_FAULT,
+		.answer = (uint8_t)trace_answer(answer),
+		.again = answer->again,
+		.file = (uint16_t)answer->file,
+		.fault = {
+			.addr = answer->addr,
+			.took = fi_now_ns() - worker->now,
+			.nr_pages = (uint32_t)answer->nr_pages,
+		},
+	};
+
+	fi_trace_put(worker->trace, &record);
+}
+
+static void trace_fork(struct fi_demand_worker *worker, const struct fi_space *parent,
+		       uint32_t child)
+{
+	const struct fi_trace_record record = {
+		.at = worker->now,
+		.space = parent->id,
+		.kind = FI_TRACE_FORK,
+		.fork = { .child = child },
+	};
+
+	fi_trace_put(worker->trace, &record);
+}
+
+static void trace_end(struct fi_demand_worker *worker, const struct fi_space *space, uint32_t image)
+{
+	const struct fi_trace_record record = {
+		.at = fi_now_ns(),
+		.space = space->id,
+		.kind = FI_TRACE_END,
+		.end = {
+			.demanded = space->count.demanded,
+			.drained = space->count.drained,
+			.dropped = space->count.dropped,
+		},
+		.image = image,
+		.vpid = space->vpid,
+		.pid = space->pid,
+	};
+
+	fi_trace_put(worker->trace, &record);
+}
+
 /* --- the end of a space ------------------------------------------------------------------- */
 
 static void end_space(struct fi_demand_worker *worker, struct fi_space *space)
 {
 	struct fi_engine *engine = worker->engine;
+	uint32_t image = space->slot->image;
 
 	(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
 	fi_space_retire(space);
@@ -75,6 +149,8 @@ static void end_space(struct fi_demand_worker *worker, struct fi_space *space)
 		     space->count.dropped);
 
 	(void)fi_space_list_remove(&worker->retry, space);
+	if (worker->trace)
+		trace_end(worker, space, image);
 	fi_engine_ended(engine, space);
 	if (fi_space_list_add(&worker->ended, space) < 0)
 		fi_log(FI_LOG_WARN, "out of memory, leaking the record of space %u", space->id);
@@ -108,6 +184,7 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 {
 	struct fi_demand_worker *worker = arg;
 	struct fi_engine *engine = worker->engine;
+	const unsigned child_id = child->id; /* once added, it may be gone */
 
 	engine->watcher.born(engine->watcher.arg, parent, child, worker->now);
 	if (fi_engine_add(engine, child) < 0) {
@@ -118,6 +195,9 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 		fi_ledger_orphan(child->uffd);
 		return;
 	}
+	FI_PROBE(fork, parent->id, parent->pid, child_id);
+	if (worker->trace)
+		trace_fork(worker, parent, child_id);
 	fi_engine_note_forked(engine);
 }
 
@@ -253,12 +333,15 @@ void *fi_demand_thread(void *arg)
 	return NULL;
 }
 
-int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine)
+int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine,
+			  struct fi_trace_ring *trace)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
 
 	worker->engine = engine;
 	worker->placement.cpu = -1;
+	worker->trace = trace;
+	worker->witness = (struct fi_witness){ on_answered, worker };
 	(void)pthread_mutex_init(&worker->lock, NULL);
 	worker->epfd = epoll_create1(EPOLL_CLOEXEC);
 	worker->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

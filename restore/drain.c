@@ -10,6 +10,7 @@
 #include "restore/drain.h"
 
 #include "restore/fill.h"
+#include "restore/probes.h"
 
 #define CHUNK	     FI_FETCH_MAX
 #define GENTLE_CHUNK (32 * FI_PAGE_SIZE)
@@ -129,6 +130,7 @@ enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum 
 	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
 	struct fi_extent chunk;
 	enum fi_step step = FI_STEP_MORE;
+	enum fi_filled how;
 	uint64_t len;
 
 	if (!fi_gate_enter(&space->gate))
@@ -143,8 +145,11 @@ enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum 
 		return FI_STEP_RETRY;
 	}
 
-	switch (fi_fill(space, &chunk, &space->count.drained, &len)) {
+	how = fi_fill(space, &chunk, &space->count.drained, &len);
+	FI_PROBE(drain, space->id, space->pid, chunk.addr, len, how);
+	switch (how) {
 	case FI_FILLED:
+	case FI_FILLED_POISON:
 	case FI_FILLED_BEFORE:
 	case FI_FILLED_NOWHERE:
 		if (len < chunk.len)

@@ -192,8 +192,8 @@ static unsigned nr_workers(void)
 	return cpus < 1 ? 1 : cpus > FI_MAX_WORKERS ? FI_MAX_WORKERS : (unsigned)cpus;
 }
 
-int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **ret,
-		  struct fi_error *err)
+int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trace,
+		  struct fi_engine **ret, struct fi_error *err)
 {
 	struct fi_engine *engine = calloc(1, sizeof(*engine));
 	unsigned nr = nr_workers(), nr_drain = fi_ledger()->session.policy.threads;
@@ -214,7 +214,8 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **re
 	while (r == 0 && engine->nr_demand < nr) {
 		struct fi_demand_worker *worker = &engine->demand[engine->nr_demand];
 
-		r = fi_demand_worker_init(worker, engine);
+		r = fi_demand_worker_init(worker, engine,
+					  trace ? &trace->rings[engine->nr_demand] : NULL);
 		if (r == 0)
 			r = start(&worker->thread, fi_demand_thread, worker);
 		if (r == 0)
@@ -253,6 +254,7 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 	(void)pthread_mutex_lock(&engine->lock);
 	worker = &engine->demand[space->id % engine->nr_demand];
 	space->worker = worker;
+	space->witness = worker->trace ? &worker->witness : NULL;
 	space->since = fi_now_ns();
 	r = fi_space_list_add(&engine->spaces, space);
 	if (r == 0 && epoll_ctl(worker->epfd, EPOLL_CTL_ADD, space->uffd, &event) < 0) {

@@ -15,6 +15,7 @@
 #include "common/error.h"
 #include "restore/latency.h"
 #include "restore/space.h"
+#include "restore/trace.h"
 
 struct fi_engine; /* opaque */
 
@@ -48,8 +49,9 @@ struct fi_space_status {
 	struct fi_counters count;
 };
 
-int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_engine **ret,
-		  struct fi_error *err);
+/* @trace: of which it is the putting side from here on; NULL: none is wanted. */
+int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trace,
+		  struct fi_engine **ret, struct fi_error *err);
 
 /* What the engine, or who takes over from one, does for struct fi_birth (events.h); @arg is unused. */
 void fi_engine_stillborn(void *arg, struct fi_space *parent, int uffd);

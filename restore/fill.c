@@ -59,7 +59,7 @@ static enum fi_filled poison(struct fi_space *space, const struct fi_extent *ext
 		fi_space_log(space, FI_LOG_ERROR,
 			     "cannot read the image for the page at %" PRIx64 ", poisoned",
 			     extent->addr);
-		return first_page_is(space, extent, &space->count.poisoned, FI_FILLED);
+		return first_page_is(space, extent, &space->count.poisoned, FI_FILLED_POISON);
 	case -EEXIST:
 		return first_page_is(space, extent, &space->count.drained, FI_FILLED_BEFORE);
 	case -EAGAIN:

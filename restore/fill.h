@@ -11,6 +11,7 @@
 
 enum fi_filled {
 	FI_FILLED,	   /* from the extent's start, *@len bytes; whoever waited is awake */
+	FI_FILLED_POISON,  /* the same, but the bytes cannot be read: a touch raises SIGBUS */
 	FI_FILLED_BEFORE,  /* the first page is there already; who waits for it must be woken */
 	FI_FILLED_NOWHERE, /* nothing watched is at the first page; who waits must be woken */
 	FI_FILLED_LATER,   /* an event must be read first, or memory is short */
@@ -19,7 +20,7 @@ enum fi_filled {
 
 /* Fills as much of @extent as one VMA and one answer allow: bytes, zeros, or poison where the bytes
  * cannot be read.  Settles what was owed of it, adding pages that were given to @counter.
- * *@len is the bytes dealt with: at least a page with the first three answers. */
+ * *@len is the bytes dealt with: at least a page with the first four answers. */
 enum fi_filled fi_fill(struct fi_space *space, const struct fi_extent *extent,
 		       _Atomic uint64_t *counter, uint64_t *len);
 

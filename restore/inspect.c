@@ -20,6 +20,7 @@
 #include "images/inspect/html.h"
 #include "images/inspect/memory.h"
 #include "images/inspect/text.h"
+#include "images/inspect/trace.h"
 
 static const char usage[] =
 	"Usage: faultin inspect [OPTION]... DIR|ARCHIVE|-\n"
@@ -36,6 +37,7 @@ static const char usage[] =
 	"      --grep PATTERN     where in memory PATTERN is: text, or bytes as hex:0a0b0c\n"
 	"      --dump ADDR,LEN    bytes of memory\n"
 	"      --estimate         how long eager and lazy restores may take here\n"
+	"      --trace FILE       what a restore has touched, as 'faultin serve --trace' wrote it\n"
 	"      --all              --maps, --files, --sockets, --mounts, --namespaces and --env\n"
 	"\n"
 	"  -t, --task PID         only this task\n"
@@ -137,6 +139,8 @@ static int add_parts(const struct fi_inspect_options *o, const struct fi_checkpo
 	if (r == 0 && o->pattern_len)
 		r = fi_report_grep(cp, &o->filter, o->pattern, o->pattern_len, asked_progress(),
 				   &bar, js, root, err);
+	if (r == 0 && o->trace)
+		r = fi_report_trace(cp, &o->filter, o->trace, js, root, err);
 	if (r == 0 && o->estimate)
 		r = fi_report_estimate(cp, js, root, err);
 	return r;

@@ -18,6 +18,7 @@ struct fi_inspect_options {
 	size_t pattern_len; /* 0: no search */
 	const char *diff;   /* the older checkpoint, or NULL */
 	const char *html;   /* the page to write, or NULL */
+	const char *trace;  /* the one to draw, or NULL */
 	bool maps, files, sockets, mounts, namespaces, env, pages, estimate;
 	bool json;
 	bool help, version;

@@ -24,6 +24,7 @@ enum {
 	OPT_GREP,
 	OPT_DIFF,
 	OPT_ESTIMATE,
+	OPT_TRACE,
 	OPT_PROT,
 	OPT_KIND,
 	OPT_RANGE,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{ "grep", required_argument, NULL, OPT_GREP },
 	{ "diff", required_argument, NULL, OPT_DIFF },
 	{ "estimate", no_argument, NULL, OPT_ESTIMATE },
+	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "task", required_argument, NULL, 't' },
 	{ "prot", required_argument, NULL, OPT_PROT },
 	{ "kind", required_argument, NULL, OPT_KIND },
@@ -193,6 +195,9 @@ static int take_option(int c, struct fi_inspect_options *o, struct fi_error *err
 		return 0;
 	case OPT_ESTIMATE:
 		o->estimate = true;
+		return 0;
+	case OPT_TRACE:
+		o->trace = optarg;
 		return 0;
 	case OPT_DIFF:
 		o->diff = optarg;

@@ -53,6 +53,8 @@ enum fi_kept {
 	FI_KEPT_NULL,	 /* /dev/null */
 	FI_KEPT_CONTROL, /* control.h's listener */
 	FI_KEPT_RUNDIR,	 /* the directory that it is in */
+	FI_KEPT_TRACE,
+	FI_KEPT_TRACE_MEMORY, /* trace.h's */
 	FI_KEPT_NR,
 };
 

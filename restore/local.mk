@@ -49,6 +49,7 @@ librestore_a_SOURCES = \
 	restore/owed.h \
 	restore/placement.c \
 	restore/placement.h \
+	restore/probes.h \
 	restore/procevents.c \
 	restore/procevents.h \
 	restore/report.c \
@@ -76,6 +77,11 @@ librestore_a_SOURCES = \
 	restore/status.h \
 	restore/takeover.c \
 	restore/takeover.h \
+	restore/trace.c \
+	restore/trace.h \
+	restore/trace_writer.c \
+	restore/trace_writer.h \
+	restore/witness.h \
 	restore/workers.h \
 	restore/workfile.c \
 	restore/workfile.h

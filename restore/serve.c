@@ -29,6 +29,7 @@
 #include "restore/ledger.h"
 #include "restore/sandbox.h"
 #include "restore/session.h"
+#include "restore/trace.h"
 #include "restore/workfile.h"
 
 static const char usage[] =
@@ -44,6 +45,8 @@ static const char usage[] =
 	"  -o, --log-file FILE    log to FILE instead of standard error\n"
 	"  -v, --verbosity[=NUM]  log errors (1), warnings (2, the default), more (3: -v, 4: -vv)\n"
 	"      --json FILE        write a summary to FILE at the end\n"
+	"      --trace FILE       write each fault to FILE, for 'faultin inspect --trace' and "
+	"others\n"
 	"      --drain WHEN       bring in what nobody waits for: in the background (the "
 	"default),\n"
 	"                         eager or, with demand, not at all\n"
@@ -426,6 +429,8 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	fi_keep(FI_KEPT_LOG, log_fd);
 	if (r == 0 && options->json)
 		r = open_report(err);
+	if (r == 0 && options->trace)
+		r = fi_trace_create(options->trace, err);
 	return r;
 }
 

@@ -17,6 +17,7 @@ struct fi_serve_options {
 	const char *log_file;	/* relative to the work directory; NULL: standard error */
 	const char *pidfile;	/* relative to the work directory; daemons only */
 	const char *json;	/* relative to the work directory */
+	const char *trace;	/* the same */
 	const char *container;	/* its id; NULL: none, or not known */
 	enum fi_log_level level;
 	enum fi_drain drain;

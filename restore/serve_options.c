@@ -16,6 +16,7 @@ enum {
 	OPT_PIDFILE = 256,
 	OPT_STATUS_FD,
 	OPT_JSON,
+	OPT_TRACE,
 	OPT_NO_SANDBOX,
 	OPT_SETTING,
 	OPT_CONTAINER,
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", required_argument, NULL, OPT_JSON },
+	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ "drain", required_argument, NULL, OPT_SETTING },
 	{ "drain-rate", required_argument, NULL, OPT_SETTING },
@@ -156,6 +158,9 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 		return 0;
 	case OPT_JSON:
 		o->json = optarg;
+		return 0;
+	case OPT_TRACE:
+		o->trace = optarg;
 		return 0;
 	case OPT_NO_SANDBOX:
 		o->no_sandbox = true;

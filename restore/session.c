@@ -37,6 +37,7 @@
 #include "restore/names.h"
 #include "restore/status.h"
 #include "restore/takeover.h"
+#include "restore/trace_writer.h"
 
 enum phase { WAITING, RESTORING, RUNNING, FAILED, STOPPED };
 
@@ -47,6 +48,8 @@ struct session {
 	struct fi_names *names;
 	struct fi_procevents *procevents; /* NULL: not to be had */
 	struct fi_control *control;	  /* NULL: the same */
+	struct fi_trace *trace;		  /* NULL: none is wanted */
+	struct fi_trace_writer *writer;	  /* of it; NULL: the same */
 	struct fi_session_record *record;
 	struct heritage {
 		struct fi_space **at;
@@ -352,6 +355,27 @@ static void open_control(struct session *session)
 		fi_log(FI_LOG_WARN, "the control socket is not served: %s", strerror(-r));
 }
 
+/* Nobody's restore depends on it. */
+static void open_trace(struct session *session)
+{
+	int r = fi_trace_open(&session->trace);
+
+	if (r < 0)
+		fi_log(FI_LOG_WARN, "there will be no trace: %s", strerror(-r));
+}
+
+static void start_trace(struct session *session)
+{
+	int r;
+
+	if (!session->trace)
+		return;
+	r = fi_trace_writer_start(session->trace, session->engine, session->config->image,
+				  &session->writer);
+	if (r < 0)
+		fi_log(FI_LOG_WARN, "the trace is not written: %s", strerror(-r));
+}
+
 static bool over(struct session *session)
 {
 	struct fi_engine_totals totals;
@@ -558,8 +582,9 @@ static int begin(struct session *session)
 	if (session->epfd < 0)
 		return fi_error_set(session->err, -errno, "epoll: %s", strerror(errno));
 	r = open_signals(session);
+	open_trace(session);
 	if (r == 0)
-		r = fi_engine_new(&watcher, &session->engine, session->err);
+		r = fi_engine_new(&watcher, session->trace, &session->engine, session->err);
 	if (r == 0)
 		r = resume_criu(session);
 	if (r == 0)
@@ -568,6 +593,7 @@ static int begin(struct session *session)
 		return r;
 	watch_procevents(session);
 	open_control(session);
+	start_trace(session);
 	return serve_heritage(session);
 }
 
@@ -607,6 +633,7 @@ static int result(struct session *session)
 static void end(struct session *session)
 {
 	fi_control_free(session->control);
+	fi_trace_writer_finish(session->writer);
 	fi_engine_free(session->engine);
 	fi_procevents_close(session->procevents);
 	fi_names_free(session->names);

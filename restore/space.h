@@ -66,6 +66,8 @@ struct fi_trailing {
 	uint64_t start, end;
 };
 
+struct fi_witness; /* restore/witness.h */
+
 struct fi_space {
 	int uffd;
 	struct fi_slot *slot; /* its durable record; NULL once it is retired; under owed_lock for
@@ -109,6 +111,7 @@ struct fi_space {
 	uint64_t kept_from, kept_to; /* addresses that the drain leaves to a stream */
 
 	struct fi_counters count;
+	const struct fi_witness *witness; /* the engine's, as its reader is; NULL: nobody */
 	void *worker;	/* the engine's: its reader; under the engine's lock until it is added */
 	uint64_t since; /* the engine's: when it was added, ns, monotonic */
 	_Atomic uint64_t last_fault;  /* the engine's: ns */

@@ -15,8 +15,11 @@
 #include "restore/engine.h"
 #include "restore/latency.h"
 #include "restore/placement.h"
+#include "restore/trace.h"
+#include "restore/witness.h"
 
 #define FI_MAX_WORKERS 4 /* of a lane, unless somebody says how many */
+_Static_assert(FI_MAX_WORKERS <= FI_TRACE_RINGS, "each demand worker has a ring");
 
 /* Without a fault for this long, a task pauses; and for this long, the burst that it was in is over. */
 #define FI_PAUSE_NS	  UINT64_C(1000000)
@@ -34,7 +37,9 @@ struct fi_demand_worker {
 	int epfd;
 	int bell; /* eventfd: look at `called` */
 
-	struct fi_latency latency; /* the worker writes it */
+	struct fi_latency latency;   /* the worker writes it */
+	struct fi_trace_ring *trace; /* the same; NULL: none is wanted */
+	struct fi_witness witness;   /* of its spaces, with a trace */
 
 	/* The worker's own: */
 	uint64_t now;		    /* taken before the step's read */
@@ -84,7 +89,9 @@ void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns);
 /* Asks the space's worker to look at it: it may have ended.  Any thread. */
 void fi_demand_call(struct fi_space *space);
 
-int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine);
+/* @trace: may be NULL. */
+int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine,
+			  struct fi_trace_ring *trace);
 void fi_demand_worker_done(struct fi_demand_worker *worker);
 
 /* Has the worker's thread see `stopping`. */

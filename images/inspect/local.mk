@@ -37,6 +37,10 @@ libinspect_a_SOURCES = \
 	images/inspect/stream.h \
 	images/inspect/text.c \
 	images/inspect/text.h \
+	images/inspect/trace.c \
+	images/inspect/trace.h \
+	images/inspect/tracefile.c \
+	images/inspect/tracefile.h \
 	images/inspect/verify-files.c \
 	images/inspect/verify-parts.h \
 	images/inspect/verify-refs.c \

@@ -586,6 +586,46 @@ static void diff_text(const struct json_object *report, FILE *to)
 	}
 }
 
+/* One that has touched nothing has nothing to show. */
+static void trace_maps_text(const struct json_object *space, FILE *to)
+{
+	const struct json_object *maps = get(space, "maps");
+
+	if (number(space, "faults") == 0)
+		return;
+	headline(to, "Touched in space %" PRIu64, number(space, "space"));
+	TABLE(to, maps, { "start", "START", WORD }, { "end", "END", WORD },
+	      { "kind", "KIND", WORD }, { "lazy", "LAZY", PAGES }, { "faults", "FAULTS", COUNT },
+	      { "touched", "TOUCHED", PAGES }, { "given", "GIVEN", PAGES },
+	      { "first_us", "FIRST (us)", COUNT }, { "last_us", "LAST (us)", COUNT });
+}
+
+static void trace_text(const struct json_object *report, FILE *to)
+{
+	const struct json_object *trace = get(report, "trace"), *spaces = get(trace, "spaces");
+	const uint64_t missing = number(trace, "events_missing");
+
+	if (!trace)
+		return;
+	headline(to, "Trace: %" PRIu64 " faults%s", number(trace, "faults"),
+		 json_object_get_boolean(get(trace, "complete"))
+			 ? ""
+			 : "; the restore goes on, or was cut off");
+	if (missing)
+		(void)fprintf(to, "  %" PRIu64 " events are missing\n", missing);
+	if (number(trace, "engines") > 1)
+		(void)fprintf(to, "  %" PRIu64 " engines, one after the other\n",
+			      number(trace, "engines"));
+	TABLE(to, spaces, { "space", "SPACE", COUNT }, { "parent", "OF", COUNT },
+	      { "pid", "PID", COUNT }, { "name", "NAME", WORD }, { "lazy", "LAZY", PAGES },
+	      { "touched", "TOUCHED", PAGES }, { "given", "GIVEN", PAGES },
+	      { "drained", "DRAINED", PAGES }, { "dropped", "DROPPED", PAGES },
+	      { "faults", "FAULTS", COUNT }, { "latency_ns.p50", "P50 (ns)", COUNT },
+	      { "latency_ns.p99", "P99 (ns)", COUNT }, { "latency_ns.max", "MAX (ns)", COUNT });
+	for (size_t i = 0; i < length(spaces); i++)
+		trace_maps_text(json_object_array_get_idx(spaces, i), to);
+}
+
 static void estimate_text(const struct json_object *report, FILE *to)
 {
 	const struct json_object *estimate = get(report, "estimate");
@@ -632,5 +672,6 @@ void fi_text_report(const struct json_object *report, FILE *to)
 	diff_text(report, to);
 	grep_text(report, to);
 	dump_text(report, to);
+	trace_text(report, to);
 	estimate_text(report, to);
 }

@@ -1,6 +1,6 @@
 # tests/fuzz/local.mk - fuzzing with libFuzzer; README.md beside this says how.
 # SPDX-License-Identifier: GPL-2.0-or-later
-fuzz_targets = archive image inspect lazysock options proc procevents readers request settings verify
+fuzz_targets = archive image inspect lazysock options proc procevents readers request settings trace verify
 
 FUZZ_SECONDS = 60
 
@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	tests/fuzz/fuzz-readers.c \
 	tests/fuzz/fuzz-request.c \
 	tests/fuzz/fuzz-settings.c \
+	tests/fuzz/fuzz-trace.c \
 	tests/fuzz/fuzz-verify.c \
 	tests/fuzz/fuzz.h \
 	tests/fuzz/fuzz.mk \

@@ -354,6 +354,30 @@ static void options(void)
 	save_words("config", 3, config, sizeof(config) - 1);
 }
 
+/* With a half line at the end, as an engine that was killed leaves it. */
+static void traces(void)
+{
+	static const char text[] =
+		"[\n"
+		"{\"name\":\"engine\",\"cat\":\"session\",\"ph\":\"i\",\"s\":\"g\",\"pid\":0,"
+		"\"tid\":0,"
+		"\"ts\":81.703,\"args\":{\"version\":1,\"engine\":1,\"page_size\":4096}},\n"
+		"{\"name\":\"image\",\"cat\":\"fault\",\"ph\":\"X\",\"pid\":1,\"tid\":0,\"ts\":93."
+		"120,"
+		"\"dur\":15.871,\"args\":{\"addr\":\"0x7f0b1a4c3000\",\"pages\":1}},\n"
+		"{\"name\":\"fork\",\"cat\":\"fork\",\"ph\":\"i\",\"s\":\"p\",\"pid\":1,\"tid\":0,"
+		"\"ts\":99.000,\"args\":{\"child\":2}},\n"
+		"{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":2,\"tid\":0,\"args\":{\"name\":"
+		"\"a\","
+		"\"comm\":\"a\",\"image\":10,\"vpid\":11,\"pid\":12}},\n"
+		"{\"name\":\"end\",\"cat\":\"end\",\"ph\":\"i\",\"s\":\"p\",\"pid\":1,\"tid\":0,"
+		"\"ts\":120.5,\"args\":{\"demanded\":1,\"drained\":2,\"dropped\":0}},\n"
+		"{\"name\":\"dropped\",\"cat\":\"session\",\"ph\":\"C\",\"pid\":0,\"tid\":0,"
+		"\"ts\":121.0,\"args\":{\"events\":3}},\n{\"na";
+
+	save("trace", "cut", text, sizeof(text) - 1);
+}
+
 static void requests(void)
 {
 	char name[16], line[FI_REQUEST_MAX];
@@ -393,6 +417,7 @@ int main(int argc, char **argv)
 	proc();
 	options();
 	requests();
+	traces();
 	settings();
 	return 0;
 }

@@ -38,7 +38,8 @@ harness_tests = \
 	tests/harness/test-headers.sh \
 	tests/harness/test-install.sh \
 	tests/harness/test-listed.sh \
-	tests/harness/test-man.sh
+	tests/harness/test-man.sh \
+	tests/harness/test-probes.sh
 
 TESTS += $(harness_tests)
 EXTRA_DIST += \

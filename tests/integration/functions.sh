@@ -27,6 +27,7 @@ scenarios=$abs_top_builddir/tests/integration/programs/scenarios
 faultin=$abs_top_builddir/faultin
 plugin_dir=$abs_top_builddir/plugin/.libs
 modes=${FI_MODES:-plain serve plugin}
+serve_options= # more of them, of words without spaces
 
 [ "$(id -u)" -eq 0 ] || tap_skip_all "CRIU wants root"
 [ -n "${CRIU:-}" ] || CRIU=$(command -v criu) || tap_skip_all "there is no CRIU: see ./bootstrap criu"
@@ -217,7 +218,7 @@ start_engine()
 		;;
 	serve)
 		"$faultin" serve -D "$case/img" -W "$work" -o engine.log -v4 \
-			--json "$work/summary.json" >"$work/engine.out" 2>&1 9>&- &
+			--json "$work/summary.json" $serve_options >"$work/engine.out" 2>&1 9>&- &
 		;;
 	*)
 		return

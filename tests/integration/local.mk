@@ -59,6 +59,7 @@ integration_tests = \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
 	tests/integration/test-top.sh \
+	tests/integration/test-trace.sh \
 	tests/integration/test-troubles.sh \
 	tests/integration/test-unmaps.sh \
 	tests/integration/test-verify.sh
@@ -70,6 +71,7 @@ EXTRA_DIST += \
 	tests/integration/programs/rich.py \
 	tests/integration/tools/check-metrics.py \
 	tests/integration/tools/check-report.py \
+	tests/integration/tools/check-trace.py \
 	tests/integration/tools/criu_image.py \
 	tests/integration/tools/plant.py \
 	tests/integration/tools/screen.py \

@@ -23,6 +23,7 @@ restore_tests = \
 	tests/unit/test-smaps \
 	tests/unit/test-source \
 	tests/unit/test-takeover \
+	tests/unit/test-trace \
 	tests/unit/test-uffd \
 	tests/unit/test-workfile
 # With sanitizers nothing is refused.
@@ -118,6 +119,9 @@ tests_unit_test_source_LDADD = $(restore_test_libs)
 tests_unit_test_takeover_CFLAGS = $(restore_test_cflags)
 tests_unit_test_takeover_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fi_uffd_read
 tests_unit_test_takeover_LDADD = $(restore_test_libs)
+
+tests_unit_test_trace_CFLAGS = $(restore_test_cflags) $(JSON_C_CFLAGS)
+tests_unit_test_trace_LDADD = $(restore_test_libs)
 
 tests_unit_test_workfile_CFLAGS = $(restore_test_cflags)
 tests_unit_test_workfile_LDADD = $(restore_test_libs)

@@ -103,7 +103,7 @@ static int setup(void **state)
 	nr_born = nr_ended = broken = 0;
 	look_when_born = false;
 	fake_watch = watch;
-	return fi_engine_new(&watcher, &engine, NULL);
+	return fi_engine_new(&watcher, NULL, &engine, NULL);
 }
 
 static int teardown(void **state)

@@ -58,11 +58,11 @@ static void accepts(const char *line, const struct fi_serve_options *want)
 		fail_msg("'%s': refused: %s", line, err.text);
 	if (!same(got.images_dir, want->images_dir) || !same(got.work_dir, want->work_dir) ||
 	    !same(got.log_file, want->log_file) || !same(got.pidfile, want->pidfile) ||
-	    !same(got.json, want->json) || got.level != want->level ||
-	    got.images_dir_fd != want->images_dir_fd || got.status_fd != want->status_fd ||
-	    got.parent_pidfd != want->parent_pidfd || got.daemon != want->daemon ||
-	    got.no_sandbox != want->no_sandbox || got.help != want->help ||
-	    got.version != want->version || got.drain != want->drain ||
+	    !same(got.json, want->json) || !same(got.trace, want->trace) ||
+	    got.level != want->level || got.images_dir_fd != want->images_dir_fd ||
+	    got.status_fd != want->status_fd || got.parent_pidfd != want->parent_pidfd ||
+	    got.daemon != want->daemon || got.no_sandbox != want->no_sandbox ||
+	    got.help != want->help || got.version != want->version || got.drain != want->drain ||
 	    got.drain_rate != want->drain_rate || got.threads != want->threads ||
 	    !same(got.container, want->container))
 		fail_msg("'%s': not what was expected", line);
@@ -110,6 +110,9 @@ static void ours_and_the_plugins(void **state)
 
 	want.json = "report.json";
 	accepts("--json report.json", &want);
+	want.trace = "trace.json";
+	accepts("--json report.json --trace trace.json", &want);
+	want.trace = NULL;
 	want.images_dir_fd = 5;
 	want.parent_pidfd = 0;
 	accepts("--json report.json --images-dir-fd 5 --parent-pidfd 0", &want);
