@@ -149,6 +149,37 @@ keeps_a_rate()
 	end_task
 }
 
+# Whoever asks while the session ends learns how, or that there is none any more.
+tells_everybody_the_end()
+{
+	local waiters=() waiter status heard=0
+
+	: >"$tmp/err"
+	trap '[ $? -eq 0 ] || tell_restore' EXIT
+	before_criu=pause_drain
+	restore serve
+	stop_task
+	"$faultin" resume "$engine" || die "resume: exit status $?"
+	# there are places for 32
+	while [ "${#waiters[@]}" -lt 24 ] && [ -e "$FAULTIN_RUNTIME_DIR/$engine" ]; do
+		"$faultin" wait "$engine" 2>>"$tmp/err" &
+		waiters+=($!)
+		nap 0.02
+	done
+	for waiter in "${waiters[@]}"; do
+		wait "$waiter"
+		status=$?
+		[ "$status" -eq 0 ] || [ "$status" -eq 3 ] || {
+			tap_comment <"$tmp/err"
+			die "wait: exit status $status"
+		}
+		[ "$status" -ne 0 ] || heard=$((heard + 1))
+	done
+	echo "# $heard of ${#waiters[@]} have heard of the end"
+	check_engine serve
+	end_task
+}
+
 # Those who connect and do no more, and those who send rubbish.
 survives_visitors()
 {
@@ -247,8 +278,8 @@ os.utime(sys.argv[1], (1, 1))' "$FAULTIN_RUNTIME_DIR/1" || die "cannot make a so
 
 attempt "linger: dump" dump_scenario linger
 case=$tmp/linger
-for what in pauses_and_completes outlives_its_engine keeps_a_rate survives_visitors fails \
-	mistrusts_directories sweeps; do
+for what in pauses_and_completes outlives_its_engine keeps_a_rate tells_everybody_the_end \
+	survives_visitors fails mistrusts_directories sweeps; do
 	attempt "${what//_/ }" "$what"
 	kill_orphans || until_true 10 kill_orphans
 done
