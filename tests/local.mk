@@ -11,6 +11,7 @@ include tests/sim/local.mk
 include tests/integration/local.mk
 include tests/runtimes/local.mk
 include tests/faults/local.mk
+include tests/real/local.mk
 include tests/demo/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk

@@ -36,7 +36,8 @@ bool fi_is_bad(const struct fi_verifier *v, const struct fi_image_dir *dir, cons
 /* Every record of every file of @dir. */
 void fi_verify_files(struct fi_verifier *v, const struct fi_image_dir *dir);
 
-/* The pagemaps of @dir against its pages files. */
+/* The pagemaps of @dir against its pages files; of the image itself, those of its tasks, when these are
+ * known. */
 void fi_verify_pages(struct fi_verifier *v, const struct fi_image_dir *dir);
 
 /* Numbers that stand for a file, a descriptor table, a segment, a thread. */

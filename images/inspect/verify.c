@@ -221,9 +221,9 @@ static void verify_all(struct fi_verifier *v)
 
 	for (i = 0; i < v->cp.chain.nr; i++)
 		fi_verify_files(v, &v->cp.chain.dirs[i]);
+	verify_tree(v);
 	for (i = 0; i < v->cp.chain.nr; i++)
 		fi_verify_pages(v, &v->cp.chain.dirs[i]);
-	verify_tree(v);
 	for (i = 0; v->tasks && i < v->nr_tasks; i++)
 		verify_memory(v, &v->tasks[i]);
 	if (v->tasks)

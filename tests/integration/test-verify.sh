@@ -43,6 +43,21 @@ chain()
 	! "$faultin" verify --quiet "$case/level0" || die "without the parent it is good, too"
 }
 attempt "a chain of two, as directories and as an archive" chain
+
+# A directory that an earlier checkpoint was made into, too: a task of that one has ended since.
+left_over()
+{
+	local image=$tmp/left pagemap
+
+	cp -r "$tmp/small-tree/img" "$image"
+	pagemap=$(ls "$image"/pagemap-[0-9]*.img | head -n 1)
+	cp "$pagemap" "$image/pagemap-99999999.img"
+	whole "$image"
+	rm "$pagemap"
+	! "$faultin" verify "$image" >"$tmp/out" || die "without a task's own pagemap it is good, too"
+	rm -r "$image"
+}
+attempt "what an earlier checkpoint has left" left_over
 remove_case chain
 remove_case small-tree
 

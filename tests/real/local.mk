@@ -1,0 +1,9 @@
+# tests/real/local.mk - checkpoints of Redis, PostgreSQL and containers; not part of `make check`.
+# SPDX-License-Identifier: GPL-2.0-or-later
+EXTRA_DIST += tests/real/run
+
+check-real: all tests/integration/programs/scenarios tests/integration/tools/reap
+	abs_top_srcdir='$(abs_top_srcdir)' abs_top_builddir='$(abs_top_builddir)' CRIU='$(CRIU)' CC='$(CC)' \
+		$(top_srcdir)/tests/real/run
+
+.PHONY: check-real
