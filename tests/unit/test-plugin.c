@@ -502,7 +502,7 @@ static void test_hanging_engine(void **state)
 	(void)state;
 	assert_true(images >= 0);
 	(void)setenv("FAKE_ENGINE", "hang", 1);
-	assert_int_equal(fi_engine_start(engine_path, images, 1500, &words, &err), -ETIMEDOUT);
+	assert_int_equal(fi_engine_start(engine_path, images, -1, 1500, &words, &err), -ETIMEDOUT);
 	assert_string_equal(words.text, "reading a very slow disk\n");
 	assert_non_null(strstr(err.text, "not ready after 1500 ms"));
 	assert_int_equal(reap_engine(), 128 + SIGKILL);
