@@ -115,7 +115,8 @@ void fi_touched_tidy(struct fi_touched_list *list)
 	list->nr = (size_t)(last - list->at) + 1;
 }
 
-int fi_touched_read(int dirfd, struct fi_touched_list *list, struct fi_error *err)
+int fi_touched_read(int dirfd, const struct fi_image *image, struct fi_touched_list *list,
+		    struct fi_error *err)
 {
 	struct fi_image_dir dir = { .fd = dirfd };
 	fi_auto_records struct fi_records rd = { .fd = -EBADF };
@@ -131,8 +132,9 @@ int fi_touched_read(int dirfd, struct fi_touched_list *list, struct fi_error *er
 	while ((r = fi_records_next(&rd, &fi__pb__pstree__descriptor, FI_PSTREE_MAX, &msg, err)) >
 	       0) {
 		const Fi__Pb__Pstree *item = msg;
+		const struct fi_task_image *task = fi_image_find_task(image, item->pid);
 
-		for (size_t i = 0; i < item->n_threads; i++) {
+		for (size_t i = 0; task && !task->zombie && i < item->n_threads; i++) {
 			r = read_thread(list, &dir, item->pid, item->threads[i], err);
 			if (r < 0)
 				return r;

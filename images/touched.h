@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "images/image.h"
 
 struct fi_touched {
 	uint32_t vpid;	     /* of the task, not of its thread */
@@ -27,8 +28,10 @@ struct fi_touched_list {
 /* Adds the pages of @len bytes at @addr; none for NULL or no bytes.  0 or -ENOMEM. */
 int fi_touched_add(struct fi_touched_list *list, uint32_t vpid, uint64_t addr, uint64_t len);
 
-/* Adds those of all tasks of the image in @dirfd.  Returns 0 or a negative errno as fi_image_open. */
-int fi_touched_read(int dirfd, struct fi_touched_list *list, struct fi_error *err);
+/* Adds those of all tasks of @image, which is in @dirfd, but zombies: their threads are in no image.
+ * Returns 0 or a negative errno as fi_image_open. */
+int fi_touched_read(int dirfd, const struct fi_image *image, struct fi_touched_list *list,
+		    struct fi_error *err);
 
 /* Sorts them by vpid, then by start, and joins those of a task that overlap or go on. */
 void fi_touched_tidy(struct fi_touched_list *list);

@@ -83,7 +83,7 @@ static int keep_kinds(const struct fi_task_image *task, unsigned kinds)
 
 static int find_kept(int dirfd, const struct fi_settings *settings, struct fi_error *err)
 {
-	int r = fi_touched_read(dirfd, &ours.touched, err);
+	int r = fi_touched_read(dirfd, ours.image, &ours.touched, err);
 
 	if (r < 0)
 		return r;

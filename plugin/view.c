@@ -83,6 +83,18 @@ static int stack(int upper, int lower, struct fi_error *err)
 	return r < 0 ? fi_error_set(err, r, "overlay over the image: %s", strerror(-r)) : r;
 }
 
+/* A device like this hides what lower layers have by its name. */
+static int hide(int upper, int lower, const char *name, struct fi_error *err)
+{
+	struct stat st;
+
+	if (fstatat(lower, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	if (mknodat(upper, name, S_IFCHR, 0) < 0)
+		return fi_error_set(err, -errno, "'%s' cannot be hidden: %s", name, strerror(errno));
+	return 0;
+}
+
 int fi_view_open(int dirfd, const struct fi_image *image, const struct fi_slice *slices,
 		 size_t nr_slices, struct fi_error *err)
 {
@@ -91,5 +103,8 @@ int fi_view_open(int dirfd, const struct fi_image *image, const struct fi_slice 
 
 	for (size_t i = 0; r == 0 && i < nr_slices; i++)
 		r = fi_slice_write(&slices[i], image, dirfd, memory, err);
+	/* A relative link would lead out of the view, where nothing is; and CRIU minds. */
+	if (r == 0)
+		r = hide(memory, dirfd, "parent", err);
 	return r < 0 ? r : stack(memory, dirfd, err);
 }

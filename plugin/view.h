@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * CRIU restores from whatever directory its image descriptor refers to.  A view looks like the
- * image, but the pagemap and pages files of some tasks are those of their slices (images/slice.h).
+ * image, but the pagemap and pages files of some tasks are those of their slices (images/slice.h), and
+ * it has no parent.
  * It is an overlay of a tmpfs over the image's directory, mounted nowhere: it has no path, cannot be
  * written through, and is gone with the last descriptor, however that comes about.
  */
