@@ -40,7 +40,7 @@ _faultin()
 		COMPREPLY=($(compgen -f -- "$word"))
 		return
 		;;
-	-t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd)
+	-t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd | --handover-fd)
 		return # nothing that could be guessed
 		;;
 	esac

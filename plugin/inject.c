@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,11 +40,15 @@ static bool find_vdso(pid_t pid, uint64_t *start, uint64_t *end)
 {
 	FILE *maps = open_proc(pid, "maps");
 	bool found = false;
-	char line[4352];
+	char line[4352], *next;
 
-	while (maps && !found && fgets(line, sizeof(line), maps))
-		found = strstr(line, " [vdso]\n") &&
-			sscanf(line, "%" SCNx64 "-%" SCNx64 " r-xp", start, end) == 2;
+	while (maps && !found && fgets(line, sizeof(line), maps)) {
+		if (!strstr(line, " [vdso]\n"))
+			continue;
+		*start = strtoull(line, &next, 16);
+		*end = *next == '-' ? strtoull(next + 1, &next, 16) : 0;
+		found = *start < *end;
+	}
 	if (maps)
 		(void)fclose(maps);
 	return found;
@@ -96,12 +99,12 @@ static int find_instruction(pid_t pid, uint64_t *ret, struct fi_error *err)
 static bool is_filtered(pid_t pid)
 {
 	FILE *status = open_proc(pid, "status");
-	unsigned int mode = 1; /* as good as unknown */
+	unsigned long mode = 1; /* as good as unknown */
 	char line[256];
 
 	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "Seccomp: %u", &mode) == 1)
-			break;
+		if (strncmp(line, "Seccomp:", strlen("Seccomp:")) == 0)
+			mode = strtoul(line + strlen("Seccomp:"), NULL, 10);
 	if (status)
 		(void)fclose(status);
 	return mode != 0;
