@@ -262,6 +262,7 @@ check_engine()
 		until_true 30 no_engines || die "the engine did not end in 30 s"
 		ends=$(grep ' faultin' "$tmp/ends") || die "the plugin started no engine"
 		ends=$(grep -v ' exit 0$' <<<"$ends") && die "the engine failed: $ends"
+		! grep -q 'faultin.*eagerly' "$work/restore.log" || die "it was not lazy"
 		;;
 	esac
 }
@@ -282,7 +283,7 @@ check_nothing_left()
 	fi
 }
 
-# restore MODE: one restore of $case, from $work; $root is the pid of the restored root, $restore_us
+# restore MODE: one restore of $case, from $work, with $engine_program as the plugin's engine, if set; $root is the pid of the restored root, $restore_us
 # the time that `criu restore` took.
 #
 # The pid may be taken for a moment by somebody else on this machine: that is no verdict on us.
@@ -303,7 +304,7 @@ restore()
 		: >"$case/run/stay"
 		start_engine "$1"
 		start=$EPOCHREALTIME
-		FAULTIN_BIN=$faultin timeout -k 5 60 "$CRIU" restore -d "${lazy[@]}" -D "$case/img" \
+		FAULTIN_BIN=${engine_program:-$faultin} timeout -k 5 60 "$CRIU" restore -d "${lazy[@]}" -D "$case/img" \
 			-W "$work" --pidfile pid -o restore.log -v4 >"$work/restore.out" 2>&1 9>&-
 		status=$?
 		restore_us=$((${EPOCHREALTIME/./} - ${start/./}))
