@@ -4,11 +4,13 @@ check_PROGRAMS += \
 	tests/unit/stub-criu \
 	tests/unit/stub-criu-linked \
 	tests/unit/test-criu-options \
+	tests/unit/test-inject \
 	tests/unit/test-plugin \
 	tests/unit/test-plugin-parts \
 	tests/unit/test-procevents
 TESTS += \
 	tests/unit/test-criu-options \
+	tests/unit/test-inject \
 	tests/unit/test-plugin \
 	tests/unit/test-plugin-parts \
 	tests/unit/test-procevents
@@ -27,6 +29,9 @@ tests_unit_stub_criu_linked_LDADD = tests/unit/libplugin.a $(IMAGES_LIBS)
 
 tests_unit_test_criu_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_criu_options_LDADD = tests/unit/libplugin.a $(IMAGES_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_test_inject_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(PTHREAD_CFLAGS)
+tests_unit_test_inject_LDADD = tests/unit/libplugin.a $(IMAGES_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_plugin_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_plugin_LDADD = tests/unit/libplugin.a $(IMAGES_LIBS) $(CMOCKA_LIBS)
