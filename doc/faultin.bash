@@ -44,7 +44,7 @@ _faultin()
 		COMPREPLY=($(compgen -W "background eager demand" -- "$word"))
 		return
 		;;
-	--container | --drain-rate | --threads | -t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd)
+	--container | --drain-rate | --threads | -t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd | --handover-fd)
 		return # nothing that could be guessed
 		;;
 	esac

@@ -24,7 +24,11 @@ libimages_a_SOURCES = \
 	images/pstree.c \
 	images/record.c \
 	images/record.h \
-	images/resolve.c
+	images/resolve.c \
+	images/slice.c \
+	images/slice.h \
+	images/touched.c \
+	images/touched.h
 
 IMAGES_LIBS = libimages.a libcommon.a $(PROTOBUF_C_LIBS)
 

@@ -19,12 +19,6 @@
 #include "images/proto/pagemap.pb-c.h"
 #include "images/record.h"
 
-#define PAGEMAP_MAGIC UINT32_C(0x56084025)
-
-/* A real record has at most 32 bytes; the rest is for unknown fields, which get an error of their
- * own. */
-#define RECORD_MAX 4096
-
 #define KNOWN_FLAGS (FI_PE_PARENT | FI_PE_LAZY | FI_PE_PRESENT)
 
 /* A field we do not know may say that pages are packed, or elsewhere. */
@@ -156,11 +150,11 @@ int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
 	size_t size = 0;
 	int r;
 
-	r = fi_records_open(&rd, dir, name, PAGEMAP_MAGIC, err);
+	r = fi_records_open(&rd, dir, name, FI_PAGEMAP_MAGIC, err);
 	if (r < 0)
 		return r;
 
-	r = fi_records_next(&rd, &fi__pb__pagemap_head__descriptor, RECORD_MAX, &msg, err);
+	r = fi_records_next(&rd, &fi__pb__pagemap_head__descriptor, FI_PAGEMAP_RECORD_MAX, &msg, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -171,7 +165,7 @@ int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
 		return r;
 	file.pages_id = head->pages_id;
 
-	while ((r = fi_records_next(&rd, &fi__pb__pagemap_entry__descriptor, RECORD_MAX, &msg,
+	while ((r = fi_records_next(&rd, &fi__pb__pagemap_entry__descriptor, FI_PAGEMAP_RECORD_MAX, &msg,
 				    err)) > 0) {
 		if (grow(&file, &size, rd.size) < 0)
 			return fi_records_error(&rd, err, -ENOMEM, "no memory");

@@ -13,14 +13,6 @@
 #include "images/proto/pstree.pb-c.h"
 #include "images/record.h"
 
-#define PSTREE_MAGIC UINT32_C(0x50273030)
-#define CORE_MAGIC   UINT32_C(0x55053847)
-
-/* A record lists all threads of a task, 5 bytes each. */
-#define PSTREE_MAX (32 * 1024 * 1024)
-/* Pending signals make the only large core. */
-#define CORE_MAX (32 * 1024 * 1024)
-
 /* Values of task_state. */
 enum {
 	TASK_ALIVE = 1,
@@ -39,11 +31,11 @@ int fi_pstree_read(const struct fi_image_dir *dir, struct fi_task_image **ret, s
 	const void *msg;
 	int r;
 
-	r = fi_records_open(&rd, dir, "pstree.img", PSTREE_MAGIC, err);
+	r = fi_records_open(&rd, dir, "pstree.img", FI_PSTREE_MAGIC, err);
 	if (r < 0)
 		return r;
 
-	while ((r = fi_records_next(&rd, &fi__pb__pstree__descriptor, PSTREE_MAX, &msg, err)) > 0) {
+	while ((r = fi_records_next(&rd, &fi__pb__pstree__descriptor, FI_PSTREE_MAX, &msg, err)) > 0) {
 		item = msg;
 		if (item->pid == 0 || item->pid > INT32_MAX)
 			return fi_records_error(&rd, err, -EBADMSG, "impossible pid %" PRIu32,
@@ -140,7 +132,7 @@ int fi_core_read(const struct fi_image_dir *dir, struct fi_task_image *task, str
 	int r;
 
 	(void)snprintf(name, sizeof(name), "core-%" PRIu32 ".img", task->vpid);
-	r = fi_records_read_only(&rd, dir, name, CORE_MAGIC, &fi__pb__core__descriptor, CORE_MAX,
+	r = fi_records_read_only(&rd, dir, name, FI_CORE_MAGIC, &fi__pb__core__descriptor, FI_CORE_MAX,
 				 &msg, err);
 	if (r < 0)
 		return r;

@@ -15,6 +15,9 @@
 #include "common/error.h"
 #include "images/chain.h"
 
+/* What files of an image begin with, where its inventory says so. */
+#define FI_COMMON_MAGIC UINT32_C(0x54564319)
+
 struct fi_arena_block;
 
 struct fi_records {

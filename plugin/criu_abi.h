@@ -23,6 +23,10 @@ enum {
 /* Those that are used here; each gets a pid, in CRIU's pid namespace.  0 or -ENOTSUP and CRIU goes on (0:
  * it asks no other plugin), else it gives up. */
 enum {
+	/* At restore, each task that lives, by the thread that traces it, when it is stopped as it will
+	 * run on.  CRIU goes on whatever is said. */
+	FI_CRIU_HOOK_RESUME_DEVICES_LATE = 9,
+	FI_CRIU_NR_HOOKS_3_17 = 10,
 	FI_CRIU_HOOK_PAUSE_DEVICES = 10, /* before a task is frozen; the root's may be already */
 	FI_CRIU_HOOK_CHECKPOINT_DEVICES = 11, /* at dump, when all are frozen: each task */
 	FI_CRIU_NR_HOOKS = 12,

@@ -233,6 +233,8 @@ void fi_criu_options_scan(const struct fi_words *words, size_t first, struct fi_
 			/* "--l" alone would be ambiguous: CRIU has refused it. */
 			if (len >= 2 && abbreviates(word + 2, len, "lazy-pages"))
 				ret->lazy_pages = true;
+			else if (len >= 2 && abbreviates(word + 2, len, "auto-dedup"))
+				ret->auto_dedup = true;
 			else if (word[2 + len] != '=' && takes_value(word + 2, len))
 				i++;
 		}
@@ -295,8 +297,9 @@ static int read_all(const char *path, size_t max, char **ret, size_t *ret_len)
 	return 0;
 }
 
-/* Whether the configuration file asks for lazy pages: 1 or 0, or a negative errno. */
-static int config_is_lazy(const char *path, const char *start_dir, struct fi_error *err)
+/* Adds what the configuration file asks for.  0 or a negative errno. */
+static int add_config(const char *path, const char *start_dir, struct fi_criu_options *sum,
+		      struct fi_error *err)
 {
 	fi_auto_words struct fi_words words = { 0 };
 	fi_auto_free char *text = NULL;
@@ -324,7 +327,9 @@ static int config_is_lazy(const char *path, const char *start_dir, struct fi_err
 		return 0;
 
 	fi_criu_options_scan(&words, 0, &options);
-	return options.lazy_pages;
+	sum->lazy_pages |= options.lazy_pages;
+	sum->auto_dedup |= options.auto_dedup;
+	return 0;
 }
 
 int fi_restore_kind(const char *cmdline, size_t len, const struct fi_criu_places *places,
@@ -361,13 +366,13 @@ int fi_restore_kind(const char *cmdline, size_t len, const struct fi_criu_places
 	for (size_t i = 0; i < FI_ARRAY_SIZE(files); i++) {
 		if (!files[i])
 			continue;
-		r = config_is_lazy(files[i], places->start_dir, err);
+		r = add_config(files[i], places->start_dir, &options, err);
 		if (r < 0)
 			return r;
-		if (r == 1)
+		if (options.lazy_pages)
 			return FI_RESTORE_LAZY;
 	}
-	return FI_RESTORE_EAGER;
+	return options.auto_dedup ? FI_RESTORE_DEDUP : FI_RESTORE_EAGER;
 }
 
 int fi_restore_kind_here(struct fi_error *err)

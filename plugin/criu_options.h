@@ -24,6 +24,7 @@
 
 enum fi_restore_kind {
 	FI_RESTORE_EAGER,
+	FI_RESTORE_DEDUP, /* eager, and the image loses what was restored (--auto-dedup) */
 	FI_RESTORE_LAZY,
 	FI_RESTORE_UNTOLD, /* RPC mode */
 };
@@ -73,7 +74,7 @@ void fi_words_free(struct fi_words *words);
 
 /* What getopt_long(3), with CRIU's options, finds in words (without a program's name). */
 struct fi_criu_options {
-	bool lazy_pages;
+	bool lazy_pages, auto_dedup;
 	bool restore; /* the verb is among the operands */
 };
 

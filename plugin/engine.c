@@ -30,6 +30,7 @@ enum {
 	FD_IMAGES = 3,
 	FD_STATUS = 4,
 	FD_PARENT = 5,
+	FD_HANDOVER = 6, /* if there is one */
 	FD_END,
 };
 
@@ -39,13 +40,16 @@ enum {
 static const char *const engine_argv[] = {
 	"faultin",    "serve",	     "--images-dir-fd", "3", "--work-dir",     ".",
 	"--log-file", "faultin.log", "--status-fd",	"4", "--parent-pidfd", "5",
-	NULL,
+	NULL,	      NULL,	     NULL,
 };
+
+/* In place of the first two NULLs. */
+static const char *const handover_argv[] = { "--handover-fd", "6" };
 
 /* What the engine is made from.  CRIU's ends of the pipes are the other members. */
 struct start {
 	const char *program;
-	int null, images, parent;
+	int null, images, parent, handover;
 	int status[2], words[2], pid[2]; /* pipes */
 };
 
@@ -68,11 +72,14 @@ static int pidfd_open(pid_t pid)
 /* In the engine's process. */
 static void __attribute__((noreturn)) become_engine(const struct start *s)
 {
-	const int fds[FD_END] = {
-		s->null, s->null, s->words[1], s->images, s->status[1], s->parent
-	};
+	const int fds[FD_END] = { s->null,	s->null,   s->words[1], s->images,
+				  s->status[1], s->parent, s->handover };
+	const char *argv[FI_ARRAY_SIZE(engine_argv)];
 
-	fi_child_exec(s->program, engine_argv, fds, FD_END);
+	memcpy(argv, engine_argv, sizeof(argv));
+	if (s->handover >= 0)
+		memcpy(&argv[FI_ARRAY_SIZE(argv) - 3], handover_argv, sizeof(handover_argv));
+	fi_child_exec(s->program, argv, fds, s->handover >= 0 ? FD_END : FD_HANDOVER);
 }
 
 /* In the middle process: tells the engine's pid and ends. */
@@ -200,7 +207,7 @@ static int prepare(struct start *s)
 	return s->parent < 0 ? -errno : 0;
 }
 
-int fi_engine_start(const char *program, int images_dirfd, int timeout_ms,
+int fi_engine_start(const char *program, int images_dirfd, int handover, int timeout_ms,
 		    struct fi_engine_words *words, struct fi_error *err)
 {
 	fi_cleanup(close_start) struct start s = {
@@ -208,6 +215,7 @@ int fi_engine_start(const char *program, int images_dirfd, int timeout_ms,
 		.null = -EBADF,
 		.images = images_dirfd,
 		.parent = -EBADF,
+		.handover = handover,
 		.status = { -EBADF, -EBADF },
 		.words = { -EBADF, -EBADF },
 		.pid = { -EBADF, -EBADF },

@@ -5,7 +5,7 @@
  * What the engine is given, and what is expected of it:
  *
  *   faultin serve --images-dir-fd 3 --work-dir . --log-file faultin.log
- *                 --status-fd 4 --parent-pidfd 5
+ *                 --status-fd 4 --parent-pidfd 5 [--handover-fd 6]
  *
  *   0, 1   /dev/null
  *   2      a pipe until the status byte: words for CRIU's log.  The engine turns it elsewhere
@@ -15,6 +15,8 @@
  *          working directory, and is closed.  Closed without a byte: the engine has failed
  *   5      a pidfd of CRIU: when CRIU ends before it has connected, or before it has said that the
  *          restore is finished, the engine cleans up and ends
+ *   6      in transparent mode: a connection on which the tasks will be named (handover.h), in place of
+ *          lazy-pages.socket
  *
  * It has no other descriptor, default signal actions, nothing blocked, a session without terminal,
  * CRIU's working directory, environment and credentials.  Its parent is the reaper of orphans, not
@@ -30,8 +32,8 @@ struct fi_engine_words {
 	char text[4096]; /* terminated; what comes beyond is dropped */
 };
 
-/* Starts @program and waits until it is ready, at most @timeout_ms.  @images_dirfd stays the
- * caller's.  What the engine wrote to its stderr is in @words, also beside an error.
+/* Starts @program and waits until it is ready, at most @timeout_ms.  @images_dirfd and
+ * @handover (negative: none) stay the caller's.  What the engine wrote to its stderr is in @words, also beside an error.
  *
  * Returns 0, or, when the engine is not there or has been killed (it holds no userfaultfd yet),
  * and saying why in @err:
@@ -42,7 +44,7 @@ struct fi_engine_words {
  * No descriptor and no child is left behind in any case.  Signals of the calling thread are blocked
  * for an instant; one thread at a time.
  */
-int fi_engine_start(const char *program, int images_dirfd, int timeout_ms,
+int fi_engine_start(const char *program, int images_dirfd, int handover, int timeout_ms,
 		    struct fi_engine_words *words, struct fi_error *err);
 
 #endif

@@ -2,20 +2,24 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- *   dlopen, init(stage)   at dump, pre-dump and plain restores: nothing.  At `criu restore
- *                         --lazy-pages`: unless somebody serves lazy-pages.socket already, starts
- *                         the engine and returns when it listens and has found the image sound
- *   (the restore)         CRIU connects, the tasks send their userfaultfds: the engine's business
- *   hooks(pid)            at dump and pre-dump: when a lazy restore still owes the task memory, has
+ *   dlopen, init(stage)   at dump and pre-dump: nothing.  At a restore that CRIU was told to make
+ *                         lazily: unless somebody serves lazy-pages.socket already, starts the
+ *                         engine and returns when it listens and has found the image sound.  At any
+ *                         other, if the policy says so: transparent mode begins (transparent.h)
+ *   (the restore)         lazy pages: CRIU connects, the tasks send their userfaultfds: the engine's
+ *                         business
+ *   resume hook(pid)      transparent mode: for each task, before it runs
+ *   other hooks(pid)      at dump and pre-dump: when a lazy restore still owes the task memory, has
  *                         the session bring it in, and waits.  Once before the task is frozen (the
  *                         root's call is for the whole tree, while it runs), and at dump once more
  *                         when all are, since it may be another program's userfaultfd
  *   exit(stage, ret)      after a failed restore: sees that no socket file is left behind
  *   dlclose
  *
- * Nothing is kept between the calls but the name of a file: no descriptor (a restored task might
- * inherit it), no child, no thread, no handler.  A failure is -1 with an explanation in CRIU's log,
- * before any task exists, or before anything of it is dumped.  Hooks say -ENOTSUP otherwise: other
+ * Outside transparent mode nothing is kept between the calls but the name of a file: no descriptor (a
+ * restored task might inherit it), no child, no thread, no handler.  With lazy pages, and at dump, a
+ * failure is -1 with an explanation in CRIU's log, before any task exists, or before anything of it is
+ * dumped; in transparent mode it leaves the restore to CRIU.  Hooks say -ENOTSUP otherwise: other
  * plugins have something to do there.
  *
  * The engine is not killed after a failed restore.  It hears of it on CRIU's connection or, when
@@ -41,7 +45,9 @@
 #include "plugin/engine.h"
 #include "plugin/host_log.h"
 #include "plugin/lazy_socket.h"
+#include "plugin/policy.h"
 #include "plugin/program.h"
+#include "plugin/transparent.h"
 
 /* To check an image is a matter of its metadata: of milliseconds, unless storage is in trouble. */
 #define START_TIMEOUT_MS 60000
@@ -63,25 +69,10 @@ static void log_words(enum fi_log_level level, struct fi_engine_words *words)
 			fi_host_log(level, "%s", line);
 }
 
-/* Whether the restore is ours to serve.  Says why not, where that is worth a word. */
-static bool wanted(void)
+/* Says that the restore is CRIU's alone, and why. */
+static void stand_aside(enum fi_log_level level, const char *why)
 {
-	struct fi_error err = { "" };
-
-	switch (fi_restore_kind_here(&err)) {
-	case FI_RESTORE_LAZY:
-		return true;
-	case FI_RESTORE_EAGER:
-		return false;
-	case FI_RESTORE_UNTOLD:
-		fi_host_log(FI_LOG_INFO,
-			    "not `criu restore`: whether pages are to be lazy cannot be told, so a "
-			    "lazy restore needs `faultin serve` beside it");
-		return false;
-	default:
-		fi_host_log(FI_LOG_WARN, "doing nothing: %s", err.text);
-		return false;
-	}
+	fi_host_log(level, "restoring eagerly: %s", why);
 }
 
 /* Returns 1 when the socket's name is free, 0 when somebody else serves it, or a negative errno. */
@@ -126,28 +117,21 @@ static int find_program(char *ret, size_t size, struct fi_error *err)
 			       ret, size, err);
 }
 
-static int start_engine(struct fi_error *err)
+static int start_engine(int images, int handover, struct fi_error *err)
 {
 	struct fi_engine_words words;
 	char program[PATH_MAX];
-	int images, r;
+	int r;
 
-	images = criu_get_image_dir();
-	if (images < 0)
-		return fi_error_set(err, -EBADF, "CRIU has no image directory open");
 	r = find_program(program, sizeof(program), err);
 	if (r < 0)
 		return r;
 
-	r = fi_engine_start(program, images, START_TIMEOUT_MS, &words, err);
+	r = fi_engine_start(program, images, handover, START_TIMEOUT_MS, &words, err);
 	log_words(r < 0 ? FI_LOG_ERROR : FI_LOG_INFO, &words);
-	if (r < 0) {
-		remove_dead_socket();
-		return r;
-	}
-
-	fi_host_log(FI_LOG_INFO, "'%s' serves the pages of this restore", program);
-	return 0;
+	if (r == 0)
+		fi_host_log(FI_LOG_INFO, "'%s' serves the pages of this restore", program);
+	return r;
 }
 
 /* Notes down what exit may have to remove. */
@@ -164,28 +148,26 @@ static void remember_socket(void)
 /* CRIUs that do not know the hooks have no place from where a checkpoint could be held back. */
 static void warn_of_old_criu(void)
 {
-	if (CR_PLUGIN_DESC.max_hooks == 0)
+	if (CR_PLUGIN_DESC.max_hooks < FI_CRIU_NR_HOOKS)
 		fi_host_log(FI_LOG_WARN,
 			    "this CRIU has no hook for it: if processes are still being restored "
 			    "lazily, call `faultin complete` before a checkpoint of them");
 }
 
-static int plugin_init(int stage)
+/* --lazy-pages: CRIU will connect. */
+static int serve_socket(int images)
 {
 	struct fi_error err = { "" };
 	int r;
 
-	ours.file = (struct fi_socket_file){ 0 };
-	if (stage != FI_CRIU_STAGE_RESTORE)
-		warn_of_old_criu();
-	if (stage != FI_CRIU_STAGE_RESTORE || !wanted())
-		return 0;
-
 	r = claim_socket(&err);
 	if (r == 0)
 		return 0;
-	if (r > 0)
-		r = start_engine(&err);
+	if (r > 0) {
+		r = start_engine(images, -EBADF, &err);
+		if (r < 0)
+			remove_dead_socket();
+	}
 	if (r < 0) {
 		fi_host_log(FI_LOG_ERROR, "%s", err.text);
 		return -1;
@@ -194,9 +176,65 @@ static int plugin_init(int stage)
 	return 0;
 }
 
+/* A plain restore, which stays one if this fails. */
+static void be_transparent(int images, const struct fi_settings *settings)
+{
+	struct fi_error err = { "" };
+	int r = fi_transparent_begin(images, settings, start_engine, &err);
+
+	if (r < 0)
+		stand_aside(r == -ENODATA ? FI_LOG_INFO : FI_LOG_WARN, err.text);
+}
+
+static int plugin_init(int stage)
+{
+	struct fi_settings settings;
+	struct fi_error err = { "" };
+	int images, kind;
+
+	ours.file = (struct fi_socket_file){ 0 };
+	if (stage != FI_CRIU_STAGE_RESTORE) {
+		warn_of_old_criu();
+		return 0;
+	}
+	images = criu_get_image_dir();
+	kind = fi_restore_kind_here(&err);
+	if (images < 0 || kind < 0) {
+		fi_host_log(FI_LOG_WARN, "doing nothing: %s",
+			    kind < 0 ? err.text : "CRIU has no image directory open");
+		return 0;
+	}
+	fi_policy_find(images, &settings);
+
+	/* In RPC mode --lazy-pages cannot be seen; but CRIU gives up at once if nobody serves the
+	 * socket then. */
+	if (kind == FI_RESTORE_LAZY) {
+		if (settings.mode & FI_MODE_LAZY_SOCKET)
+			return serve_socket(images);
+		stand_aside(FI_LOG_INFO, "mode does not allow lazy pages");
+	} else if (!(settings.mode & FI_MODE_TRANSPARENT)) {
+		stand_aside(FI_LOG_INFO, "mode does not allow transparent mode");
+	} else if (kind == FI_RESTORE_DEDUP) {
+		stand_aside(FI_LOG_INFO, "--auto-dedup takes from the image what was restored");
+	} else if (kind == FI_RESTORE_UNTOLD &&
+		   fi_lazy_socket_look(FI_LAZY_SOCKET, NULL) == FI_LAZY_SOCKET_SERVED) {
+		fi_host_log(FI_LOG_INFO, "'%s' is being served: leaving the restore to that",
+			    FI_LAZY_SOCKET);
+	} else {
+		be_transparent(images, &settings);
+	}
+	return 0;
+}
+
 static void say(const char *line)
 {
 	fi_host_log(FI_LOG_WARN, "%s", line);
+}
+
+/* A task is restored, and stopped. */
+static int on_resume(int pid)
+{
+	return fi_transparent_on() ? fi_transparent_task(pid) : -ENOTSUP;
 }
 
 /* A task is going to be dumped. */
@@ -225,6 +263,7 @@ static int on_task(int pid)
 
 static void plugin_exit(int stage, int ret)
 {
+	fi_transparent_end(ret);
 	if (stage == FI_CRIU_STAGE_RESTORE && ret != 0 && ours.file.ino != 0)
 		fi_socket_file_remove(&ours.file, ours.path);
 }
@@ -234,7 +273,9 @@ struct fi_criu_plugin CR_PLUGIN_DESC = {
 	.init = plugin_init,
 	.exit = plugin_exit,
 	.version = FI_CRIU_PLUGIN_VERSION,
+	.max_hooks = FI_CRIU_NR_HOOKS_3_17,
 	.hooks = {
+		[FI_CRIU_HOOK_RESUME_DEVICES_LATE] = on_resume,
 		[FI_CRIU_HOOK_PAUSE_DEVICES] = on_task,
 		[FI_CRIU_HOOK_CHECKPOINT_DEVICES] = on_task,
 	},

@@ -58,9 +58,10 @@ static const char usage[] =
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
 	"\n"
-	"The plugin uses two more:\n"
+	"The plugin uses three more:\n"
 	"      --images-dir-fd FD the checkpoint's directory, opened\n"
 	"      --parent-pidfd FD  end when this process ends before the restore is finished\n"
+	"      --handover-fd FD   the connection on which tasks are named, instead of the socket\n"
 	"\n"
 	"Exit code: 0 when every page was served, 1 otherwise.  See faultin-serve(1).\n";
 
@@ -319,7 +320,7 @@ static int serve(const struct service *service, struct fi_error *err)
 	};
 	int r;
 
-	r = open_listener(err);
+	r = service->options->handover_fd < 0 ? open_listener(err) : 0;
 	if (r == 0) {
 		(void)fi_sandbox_enter(FI_SANDBOX_ENGINE);
 		r = fi_image_thaw(fi_kept(FI_KEPT_FROZEN), &image, err);
@@ -327,7 +328,9 @@ static int serve(const struct service *service, struct fi_error *err)
 	if (r == 0) {
 		if (fi_ledger()->keeper.lives == 1)
 			fi_log(FI_LOG_INFO, "faultin %s serves %zu tasks at '%s'", PACKAGE_VERSION,
-			       fi_image_nr_tasks(image), FI_LAZYSOCK_NAME);
+			       fi_image_nr_tasks(image),
+			       service->options->handover_fd < 0 ? FI_LAZYSOCK_NAME
+								 : "a connection");
 		fi_keeper_ready();
 		r = report_to_parent();
 	}
@@ -340,6 +343,7 @@ static int serve(const struct service *service, struct fi_error *err)
 	config.image = image;
 	config.listener = fi_kept(FI_KEPT_LISTENER);
 	config.control = fi_kept(FI_KEPT_CONTROL);
+	config.answers = service->options->handover_fd >= 0;
 	return run(&config, err);
 }
 
@@ -419,6 +423,7 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	fi_keep(FI_KEPT_NULL, null);
 	fi_keep(FI_KEPT_STATUS, options->status_fd);
 	fi_keep(FI_KEPT_PARENT, options->parent_pidfd);
+	fi_keep(FI_KEPT_CRIU, options->handover_fd);
 	service->images_fd = open_images(options, err);
 	if (service->images_fd < 0)
 		return service->images_fd;

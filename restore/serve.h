@@ -26,6 +26,7 @@ struct fi_serve_options {
 	int images_dir_fd;   /* instead of images_dir; -EBADF: none */
 	int status_fd;	     /* -EBADF: none */
 	int parent_pidfd;    /* -EBADF: none */
+	int handover_fd;     /* -EBADF: lazy-pages.socket */
 	bool daemon;
 	bool no_sandbox;
 	bool help, version;

@@ -22,6 +22,7 @@ enum {
 	OPT_CONTAINER,
 	OPT_IMAGES_DIR_FD,
 	OPT_PARENT_PIDFD,
+	OPT_HANDOVER_FD,
 	OPT_REMOTE,
 };
 
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
 	/* The plugin's. */
 	{ "images-dir-fd", required_argument, NULL, OPT_IMAGES_DIR_FD },
 	{ "parent-pidfd", required_argument, NULL, OPT_PARENT_PIDFD },
+	{ "handover-fd", required_argument, NULL, OPT_HANDOVER_FD },
 	/* criu lazy-pages has these; we do not, yet. */
 	{ "page-server", no_argument, NULL, OPT_REMOTE },
 	{ "address", required_argument, NULL, OPT_REMOTE },
@@ -175,6 +177,8 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 		return parse_fd(name, optarg, &o->images_dir_fd, err);
 	case OPT_PARENT_PIDFD:
 		return parse_fd(name, optarg, &o->parent_pidfd, err);
+	case OPT_HANDOVER_FD:
+		return parse_fd(name, optarg, &o->handover_fd, err);
 	case OPT_REMOTE:
 		return fi_error_set(err, -EINVAL,
 				    "--%s: pages from a remote page server are not supported yet; "
@@ -208,6 +212,7 @@ int fi_serve_parse(int argc, char **argv, struct fi_serve_options *ret, struct f
 		.images_dir_fd = -EBADF,
 		.status_fd = -EBADF,
 		.parent_pidfd = -EBADF,
+		.handover_fd = -EBADF,
 	};
 
 	optind = 0; /* start anew, also after an earlier parse */

@@ -172,11 +172,23 @@ static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 		refuse(session, msg, "out of memory for a task");
 }
 
+/* All that there is to serve is in the ledger.  An engine that takes over says it again: the one before
+ * may have had no time. */
+static void answer(struct session *session)
+{
+	char byte = 0;
+
+	if (session->config->answers && write(session->record->criu.fd, &byte, 1) != 1)
+		fi_log(FI_LOG_INFO, "nobody waits to hear that all is served: %s",
+		       strerror(errno));
+}
+
 static void on_finished(struct session *session)
 {
 	session->record->restored = fi_now_ns();
 	session->record->phase = RUNNING;
 	fi_log(FI_LOG_INFO, "the restore is finished, draining");
+	answer(session);
 	fi_engine_restored(session->engine);
 }
 
@@ -528,8 +540,10 @@ static int serve_heritage(struct session *session)
 
 	if (session->record->phase == FAILED)
 		fi_engine_abandon(session->engine);
-	if (session->record->phase == RUNNING)
+	if (session->record->phase == RUNNING) {
+		answer(session);
 		fi_engine_restored(session->engine);
+	}
 	for (size_t i = 0; r == 0 && i < session->heritage.nr; i++) {
 		struct fi_space *space = session->heritage.at[i];
 

@@ -16,6 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Agrees with the kernel about a new userfaultfd, whose owner need not be the caller: messages of
+ * forks, moves, discards and unmaps are wanted, as CRIU wants them.  Forks take CAP_SYS_PTRACE. */
+int fi_uffd_agree(int fd);
+
+/* Watches the range for missing pages.  Its holes need no page; what is mapped there has to be of a
+ * kind that can be watched (-EINVAL), by nobody else (-EBUSY). */
+int fi_uffd_register(int fd, uint64_t start, uint64_t len);
+
 /* Reads up to @nr messages without blocking.
  *
  * Returns how many (> 0); -EAGAIN when there are none; -EMFILE, -ENFILE or -ENOMEM when a FORK

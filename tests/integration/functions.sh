@@ -11,10 +11,12 @@
 #            (it hangs on some scenarios and corrupts others)
 #   serve    faultin serve in its place
 #   plugin   criu restore --lazy-pages --libdir, with nothing else running
+#   transparent
+#            criu restore --libdir: the plugin makes it lazy, CRIU does not know
 #
 # Control sockets are the test's own, in $tmp/sessions.
 #
-# Environment: FI_MODES (default "plain serve plugin"), FI_KEEP (set: the files of failures stay),
+# Environment: FI_MODES (default "plain serve plugin transparent"), FI_KEEP (set: the files of failures stay),
 # TMPDIR; and what tests/harness/run-shell gives.
 #
 # Functions that check exit instead of returning a status: the shell ignores a status too easily.
@@ -26,7 +28,7 @@ tools=$abs_top_builddir/tests/integration/tools
 scenarios=$abs_top_builddir/tests/integration/programs/scenarios
 faultin=$abs_top_builddir/faultin
 plugin_dir=$abs_top_builddir/plugin/.libs
-modes=${FI_MODES:-plain serve plugin}
+modes=${FI_MODES:-plain serve plugin transparent}
 serve_options= # more of them, of words without spaces
 
 [ "$(id -u)" -eq 0 ] || tap_skip_all "CRIU wants root"
@@ -43,6 +45,9 @@ fi
 # Sleeping without a process for it: reading a pipe that nobody writes.
 mkfifo "$tmp/never" || exit 1
 export FAULTIN_RUNTIME_DIR=$tmp/sessions
+# Not the settings of this machine; and what is dumped here is small.
+export FAULTIN_CONFIG=$tmp/faultin.conf
+echo "minimum-size = 0" >"$FAULTIN_CONFIG"
 exec 9<>"$tmp/never"
 
 # nap SECONDS
@@ -254,10 +259,11 @@ check_engine()
 		status=$?
 		[ "$status" -eq 0 ] || die "the engine's exit status is $status"
 		;;
-	plugin)
+	plugin | transparent)
 		until_true 30 no_engines || die "the engine did not end in 30 s"
 		ends=$(grep ' faultin' "$tmp/ends") || die "the plugin started no engine"
 		ends=$(grep -v ' exit 0$' <<<"$ends") && die "the engine failed: $ends"
+		! grep -q 'faultin.*eagerly' "$work/restore.log" || die "it was not lazy"
 		;;
 	esac
 }
@@ -269,7 +275,7 @@ check_nothing_left()
 		die "processes were left behind"
 	}
 	case $1 in
-	serve | plugin)
+	serve | plugin | transparent)
 		[ ! -e "$work/lazy-pages.socket" ] || die "lazy-pages.socket was left behind"
 		;;
 	esac
@@ -278,7 +284,7 @@ check_nothing_left()
 	fi
 }
 
-# restore MODE: one restore of $case, from $work; $root is the pid of the restored root, $restore_us
+# restore MODE: one restore of $case, from $work, with $engine_program as the plugin's engine, if set; $root is the pid of the restored root, $restore_us
 # the time that `criu restore` took.
 #
 # The pid may be taken for a moment by somebody else on this machine: that is no verdict on us.
@@ -289,6 +295,7 @@ restore()
 	case $1 in
 	peer | serve) lazy=(--lazy-pages) ;;
 	plugin) lazy=(--lazy-pages --libdir "$plugin_dir") ;;
+	transparent) lazy=(--libdir "$plugin_dir") ;;
 	esac
 	for try in 1 2 3 4 5; do
 		work=$case/$1
@@ -298,7 +305,7 @@ restore()
 		: >"$case/run/stay"
 		start_engine "$1"
 		start=$EPOCHREALTIME
-		FAULTIN_BIN=$faultin timeout -k 5 60 "$CRIU" restore -d "${lazy[@]}" -D "$case/img" \
+		FAULTIN_BIN=${engine_program:-$faultin} timeout -k 5 60 "$CRIU" restore -d "${lazy[@]}" -D "$case/img" \
 			-W "$work" --pidfile pid -o restore.log -v4 >"$work/restore.out" 2>&1 9>&-
 		status=$?
 		restore_us=$((${EPOCHREALTIME/./} - ${start/./}))
@@ -353,7 +360,7 @@ can_mode()
 	reason=
 	case $1 in
 	serve) [ -x "$faultin" ] || reason="there is no $faultin" ;;
-	plugin) [ -e "$plugin_dir/faultin.so" ] || reason="there is no $plugin_dir/faultin.so" ;;
+	plugin | transparent) [ -e "$plugin_dir/faultin.so" ] || reason="there is no $plugin_dir/faultin.so" ;;
 	esac
 	[ -z "$reason" ]
 }

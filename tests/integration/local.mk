@@ -12,6 +12,7 @@ integration_cflags = $(WARNINGS_CFLAGS) $(PTHREAD_CFLAGS)
 
 tests_integration_programs_scenarios_SOURCES = \
 	tests/integration/programs/advises.c \
+	tests/integration/programs/confined.c \
 	tests/integration/programs/forks.c \
 	tests/integration/programs/lives.c \
 	tests/integration/programs/main.c \
@@ -41,6 +42,7 @@ integration_tests = \
 	tests/integration/test-bad-images.sh \
 	tests/integration/test-chains.sh \
 	tests/integration/test-cli.sh \
+	tests/integration/test-confined.sh \
 	tests/integration/test-control.sh \
 	tests/integration/test-forks.sh \
 	tests/integration/test-inspect.sh \
@@ -60,6 +62,7 @@ integration_tests = \
 	tests/integration/test-threads.sh \
 	tests/integration/test-top.sh \
 	tests/integration/test-trace.sh \
+	tests/integration/test-transparent.sh \
 	tests/integration/test-troubles.sh \
 	tests/integration/test-unmaps.sh \
 	tests/integration/test-verify.sh

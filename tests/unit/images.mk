@@ -12,7 +12,8 @@ images_tests = \
 	tests/unit/test-images-good \
 	tests/unit/test-images-model \
 	tests/unit/test-images-mutants \
-	tests/unit/test-images-nomem
+	tests/unit/test-images-nomem \
+	tests/unit/test-images-slice
 check_PROGRAMS += $(images_tests)
 TESTS += $(images_tests)
 
@@ -30,6 +31,9 @@ tests_unit_test_images_model_LDADD = $(images_test_ldadd)
 
 tests_unit_test_images_mutants_CFLAGS = $(images_test_cflags)
 tests_unit_test_images_mutants_LDADD = $(images_test_ldadd)
+
+tests_unit_test_images_slice_CFLAGS = $(images_test_cflags)
+tests_unit_test_images_slice_LDADD = $(images_test_ldadd)
 
 # Their allocator fails when it is told to.
 nomem_ldflags = $(AM_LDFLAGS) \

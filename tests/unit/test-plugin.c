@@ -80,6 +80,7 @@ static int enter_dir(void **state)
 	(void)setenv("STUB_PLUGIN", plugin_path, 1);
 	(void)setenv("FAULTIN_BIN", engine_path, 1);
 	(void)setenv("FAKE_ENGINE", "ready", 1);
+	(void)setenv("FAULTIN_CONFIG", "faultin.conf", 1);
 	(void)unsetenv("STUB_STAGE");
 	(void)unsetenv("STUB_DO");
 	(void)unsetenv("STUB_RET");
@@ -94,6 +95,7 @@ static int leave_dir(void **state)
 	(void)unlink("img/inventory.img");
 	(void)rmdir("img");
 	(void)unlink("criu.log");
+	(void)unlink("faultin.conf");
 	(void)unlink(PID_FILE);
 	(void)unlink(SOCKET);
 	assert_int_equal(chdir("/"), 0);
@@ -205,13 +207,39 @@ static void inert(const char *const *argv)
 	}
 }
 
+static void set_policy(const char *text)
+{
+	FILE *file = fopen("faultin.conf", "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
 static void test_inert_at_plain_restore(void **state)
 {
 	(void)state;
 	/* not even a program is looked for */
 	(void)setenv("FAULTIN_BIN", "/nonexistent", 1);
+	set_policy("mode = lazy-socket\n");
 	inert(eager_argv);
-	assert_false(exists("criu.log"));
+	assert_true(logged("mode does not allow transparent mode"));
+	set_policy("mode = off\n");
+	inert(lazy_argv);
+	assert_true(logged("mode does not allow lazy pages"));
+}
+
+/* What cannot be made lazy is left to CRIU, which has its own words for an image like this. */
+static void test_plain_restore_of_a_bad_image(void **state)
+{
+	static const char *const dedup[] = { "criu", "restore", "--auto-dedup", NULL };
+
+	(void)state;
+	(void)setenv("FAULTIN_BIN", "/nonexistent", 1);
+	inert(eager_argv);
+	assert_true(logged("restoring eagerly: 'inventory.img' is truncated"));
+	inert(dedup);
+	assert_true(logged("restoring eagerly: --auto-dedup"));
 }
 
 static void test_inert_at_dump(void **state)
@@ -302,7 +330,7 @@ static void test_inert_in_rpc_mode(void **state)
 
 	(void)state;
 	inert(worker);
-	assert_true(logged("cannot be told"));
+	assert_true(logged("restoring eagerly"));
 }
 
 static void test_lazy_by_config_file(void **state)
@@ -502,7 +530,7 @@ static void test_hanging_engine(void **state)
 	(void)state;
 	assert_true(images >= 0);
 	(void)setenv("FAKE_ENGINE", "hang", 1);
-	assert_int_equal(fi_engine_start(engine_path, images, 1500, &words, &err), -ETIMEDOUT);
+	assert_int_equal(fi_engine_start(engine_path, images, -1, 1500, &words, &err), -ETIMEDOUT);
 	assert_string_equal(words.text, "reading a very slow disk\n");
 	assert_non_null(strstr(err.text, "not ready after 1500 ms"));
 	assert_int_equal(reap_engine(), 128 + SIGKILL);
@@ -539,6 +567,7 @@ int main(void)
 		IN_DIR(test_ready),
 		IN_DIR(test_many_words_do_not_clog),
 		IN_DIR(test_inert_at_plain_restore),
+		IN_DIR(test_plain_restore_of_a_bad_image),
 		IN_DIR(test_inert_at_dump),
 		IN_DIR(test_dump_of_what_nobody_serves),
 		IN_DIR(test_dump_of_what_is_owed),

@@ -1,0 +1,229 @@
+/* plugin/task_memory.c - see task_memory.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "config.h"
+
+#include "plugin/task_memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "images/pages.h"
+
+#define CHUNK	    (UINT64_C(4) << 20)
+#define MAX_THREADS 16
+
+/* Bits of an entry of /proc/PID/pagemap. */
+#define ENTRY_PRESENT (UINT64_C(1) << 63)
+#define ENTRY_SWAPPED (UINT64_C(1) << 62)
+
+int fi_pieces_add(struct fi_pieces *pieces, struct fi_piece piece)
+{
+	struct fi_piece *at;
+	size_t room;
+
+	if (pieces->nr == pieces->room) {
+		room = 2 * pieces->room + 64;
+		at = reallocarray(pieces->at, room, sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		pieces->at = at;
+		pieces->room = room;
+	}
+	pieces->at[pieces->nr++] = piece;
+	return 0;
+}
+
+void fi_pieces_done(struct fi_pieces *pieces)
+{
+	free(pieces->at);
+	*pieces = (struct fi_pieces){ 0 };
+}
+
+static int open_proc(pid_t pid, const char *name, int flags)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Adds the stretches of @piece that are present by what @entries say. */
+static int add_present(const struct fi_piece *piece, const uint64_t *entries, uint64_t nr,
+		       struct fi_pieces *ret)
+{
+	int r = 0;
+
+	for (uint64_t i = 0, from; r == 0 && i < nr; i++) {
+		if (!(entries[i] & (ENTRY_PRESENT | ENTRY_SWAPPED)))
+			continue;
+		for (from = i; i < nr && (entries[i] & (ENTRY_PRESENT | ENTRY_SWAPPED)); i++)
+			;
+		r = fi_pieces_add(ret, (struct fi_piece){
+					       .addr = piece->addr + (from << FI_PAGE_SHIFT),
+					       .len = (i - from) << FI_PAGE_SHIFT,
+					       .bytes = piece->bytes + (from << FI_PAGE_SHIFT),
+				       });
+	}
+	return r;
+}
+
+int fi_pieces_present(pid_t pid, const struct fi_pieces *pieces, struct fi_pieces *ret,
+		      struct fi_error *err)
+{
+	fi_auto_close int fd = open_proc(pid, "pagemap", O_RDONLY);
+	uint64_t entries[4096];
+	int r = fd < 0 ? fd : 0;
+
+	for (size_t i = 0; r == 0 && i < pieces->nr; i++) {
+		struct fi_piece left = pieces->at[i];
+
+		while (r == 0 && left.len > 0) {
+			uint64_t nr = left.len >> FI_PAGE_SHIFT;
+			ssize_t n;
+
+			if (nr > FI_ARRAY_SIZE(entries))
+				nr = FI_ARRAY_SIZE(entries);
+			n = pread(fd, entries, nr * sizeof(entries[0]),
+				  (off_t)((left.addr >> FI_PAGE_SHIFT) * sizeof(entries[0])));
+			if (n != (ssize_t)(nr * sizeof(entries[0])))
+				r = n < 0 ? -errno : -EIO;
+			else
+				r = add_present(&left, entries, nr, ret);
+			left.addr += nr << FI_PAGE_SHIFT;
+			left.bytes += nr << FI_PAGE_SHIFT;
+			left.len -= nr << FI_PAGE_SHIFT;
+		}
+	}
+	return r < 0 ? fi_error_set(err, r, "what it has in memory already cannot be told: %s",
+				    strerror(-r))
+		     : 0;
+}
+
+/* --- writing ------------------------------------------------------------------------------- */
+
+struct job {
+	const struct fi_pieces *pieces;
+	int mem;
+	pthread_mutex_t lock;
+	size_t next;	 /* piece */
+	uint64_t offset; /* in it */
+	_Atomic int failed;
+};
+
+/* Cuts the next chunk off.  Returns false when there is none. */
+static bool take(struct job *job, struct fi_piece *ret)
+{
+	bool some;
+
+	(void)pthread_mutex_lock(&job->lock);
+	some = job->next < job->pieces->nr && !job->failed;
+	if (some) {
+		const struct fi_piece *piece = &job->pieces->at[job->next];
+		uint64_t left = piece->len - job->offset;
+
+		*ret = (struct fi_piece){
+			.addr = piece->addr + job->offset,
+			.len = left < CHUNK ? left : CHUNK,
+			.bytes = piece->bytes + job->offset,
+		};
+		job->offset += ret->len;
+		if (job->offset == piece->len) {
+			job->next++;
+			job->offset = 0;
+		}
+	}
+	(void)pthread_mutex_unlock(&job->lock);
+	return some;
+}
+
+static int write_piece(int mem, struct fi_piece piece)
+{
+	while (piece.len > 0) {
+		ssize_t n = pwrite(mem, piece.bytes, piece.len, (off_t)piece.addr);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		piece.addr += (uint64_t)n;
+		piece.bytes += n;
+		piece.len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static void *work(void *arg)
+{
+	struct job *job = arg;
+	struct fi_piece piece;
+
+	while (take(job, &piece)) {
+		int r = write_piece(job->mem, piece);
+
+		if (r < 0)
+			job->failed = r;
+	}
+	return NULL;
+}
+
+static unsigned nr_helpers(const struct fi_pieces *pieces)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t chunks = 0;
+
+	for (size_t i = 0; i < pieces->nr; i++)
+		chunks += (pieces->at[i].len + CHUNK - 1) / CHUNK;
+	if (chunks < 2 || cpus < 2)
+		return 0;
+	if (cpus > MAX_THREADS)
+		cpus = MAX_THREADS;
+	return (unsigned)(chunks < (uint64_t)cpus ? chunks : (uint64_t)cpus) - 1;
+}
+
+int fi_pieces_write(pid_t pid, const struct fi_pieces *pieces, struct fi_error *err)
+{
+	fi_auto_close int mem = open_proc(pid, "mem", O_RDWR);
+	struct job job = { .pieces = pieces, .mem = mem, .lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_t helpers[MAX_THREADS];
+	unsigned wanted = nr_helpers(pieces), nr = 0;
+	sigset_t all, before;
+
+	if (mem < 0)
+		return fi_error_set(err, mem, "cannot open its memory: %s", strerror(-mem));
+	/* CRIU's handlers are for its own thread. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (nr < wanted && pthread_create(&helpers[nr], NULL, work, &job) == 0)
+		nr++;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)work(&job);
+	for (unsigned i = 0; i < nr; i++)
+		(void)pthread_join(helpers[i], NULL);
+	(void)pthread_mutex_destroy(&job.lock);
+	if (job.failed && nr > 0) {
+		/* A kernel may let only the thread that traces the task write where the task itself
+		 * may not (proc_mem.force_override=ptrace). */
+		job.failed = 0;
+		job.next = 0;
+		job.offset = 0;
+		(void)pthread_mutex_init(&job.lock, NULL);
+		(void)work(&job);
+		(void)pthread_mutex_destroy(&job.lock);
+	}
+	return job.failed ? fi_error_set(err, job.failed, "cannot write its memory: %s",
+					 strerror(-job.failed))
+			  : 0;
+}

@@ -1,0 +1,110 @@
+/* plugin/view.c - see view.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Links would not do: symbolic ones are resolved where the restored task has its root by then, hard
+ * ones do not leave a file system.
+ */
+#include "config.h"
+
+#include "plugin/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The mount that @context makes, as an O_PATH descriptor with which it ends.  The context is closed. */
+static int mount_of(int context, unsigned int attributes)
+{
+	fi_auto_close int owned = context;
+	int fd;
+
+	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(context, FSMOUNT_CLOEXEC, attributes);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The root of a mount, which from then on ends with what is returned. */
+static int root_of(int mount)
+{
+	int fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int dress_like(int mount, int dirfd)
+{
+	fi_auto_close int fd = root_of(mount);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(dirfd, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 ||
+	    fchmod(fd, st.st_mode & 07777) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A mount of an empty directory in memory with owner and mode of the image's. */
+static int open_memory(int dirfd, struct fi_error *err)
+{
+	const int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	fi_auto_close int fd = -EBADF;
+	int r;
+
+	fd = context < 0 ? -errno : mount_of(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	r = fd < 0 ? fd : dress_like(fd, dirfd);
+	return r < 0 ? fi_error_set(err, r, "tmpfs: %s", strerror(-r)) : fi_take_fd(&fd);
+}
+
+/* The directory @upper over @lower, read only. */
+static int stack(int upper, int lower, struct fi_error *err)
+{
+	fi_auto_close int fd = -EBADF;
+	char layers[80];
+	int context, r;
+
+	(void)snprintf(layers, sizeof(layers), "/proc/self/fd/%d:/proc/self/fd/%d", upper, lower);
+	context = fsopen("overlay", FSOPEN_CLOEXEC);
+	if (context < 0)
+		return fi_error_set(err, -errno, "overlay: %s", strerror(errno));
+	if (fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", layers, 0) < 0) {
+		r = -errno;
+		(void)close(context);
+		return fi_error_set(err, r, "overlay of '%s': %s", layers, strerror(-r));
+	}
+	fd = mount_of(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
+	r = fd < 0 ? fd : root_of(fd);
+	return r < 0 ? fi_error_set(err, r, "overlay over the image: %s", strerror(-r)) : r;
+}
+
+/* A device like this hides what lower layers have by its name. */
+static int hide(int upper, int lower, const char *name, struct fi_error *err)
+{
+	struct stat st;
+
+	if (fstatat(lower, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	if (mknodat(upper, name, S_IFCHR, 0) < 0)
+		return fi_error_set(err, -errno, "'%s' cannot be hidden: %s", name, strerror(errno));
+	return 0;
+}
+
+int fi_view_open(int dirfd, const struct fi_image *image, const struct fi_slice *slices,
+		 size_t nr_slices, struct fi_error *err)
+{
+	fi_auto_close int memory = open_memory(dirfd, err);
+	int r = memory < 0 ? memory : 0;
+
+	for (size_t i = 0; r == 0 && i < nr_slices; i++)
+		r = fi_slice_write(&slices[i], image, dirfd, memory, err);
+	/* A relative link would lead out of the view, where nothing is; and CRIU minds. */
+	if (r == 0)
+		r = hide(memory, dirfd, "parent", err);
+	return r < 0 ? r : stack(memory, dirfd, err);
+}

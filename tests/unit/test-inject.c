@@ -1,0 +1,300 @@
+/* tests/unit/test-inject.c - what is done to a stopped task: calls in its name, its userfaultfd, its
+ * memory.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The task is a child in a loop of system calls, traced and stopped at the end of one, as CRIU has
+ * its tasks.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "images/pages.h"
+#include "plugin/inject.h"
+#include "plugin/task_memory.h"
+#include "plugin/task_uffd.h"
+#include "restore/uffd.h"
+
+#define NR_PAGES 8
+
+/* In memory that parent and child share. */
+static struct {
+	volatile sig_atomic_t signals, stop, ready;
+} *shared;
+
+static uint8_t *memory; /* private to each */
+static pid_t child;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	shared->signals = shared->signals + 1;
+}
+
+static void __attribute__((noreturn)) be_child(void)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+
+	(void)sigaction(SIGUSR1, &act, NULL);
+	(void)signal(SIGTRAP, SIG_IGN);
+	shared->ready = 1;
+	while (!shared->stop)
+		(void)syscall(SYS_getppid);
+	_exit(0);
+}
+
+static void wait_stop(void)
+{
+	int status;
+
+	assert_int_equal(waitpid(child, &status, __WALL), child);
+	assert_true(WIFSTOPPED(status));
+}
+
+static int start_child(void **state)
+{
+	(void)state;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	memory = mmap(NULL, NR_PAGES * FI_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	*(volatile uint8_t *)memory = 0; /* present in the child */
+	child = fork();
+	if (child == 0)
+		be_child();
+	assert_true(child > 0);
+	while (!shared->ready)
+		(void)poll(NULL, 0, 1);
+	assert_int_equal(ptrace(PTRACE_SEIZE, child, NULL, (void *)PTRACE_O_TRACESYSGOOD), 0);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, child, NULL, NULL), 0);
+	wait_stop();
+	for (int i = 0; i < 2; i++) { /* in, and out */
+		assert_int_equal(ptrace(PTRACE_SYSCALL, child, NULL, NULL), 0);
+		wait_stop();
+	}
+	return 0;
+}
+
+static int end_child(void **state)
+{
+	int status;
+
+	(void)state;
+	shared->stop = 1;
+	(void)ptrace(PTRACE_DETACH, child, NULL, NULL);
+	(void)kill(child, SIGCONT);
+	assert_int_equal(waitpid(child, &status, __WALL), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	(void)munmap(memory, NR_PAGES * FI_PAGE_SIZE);
+	(void)munmap(shared, sizeof(*shared));
+	return 0;
+}
+
+static bool injectable(struct fi_injection *in)
+{
+	struct fi_error err = { "" };
+	int r = fi_inject_begin(child, in, &err);
+
+	if (r == -ENOEXEC) {
+		print_message("%s\n", err.text);
+		return false;
+	}
+	if (r < 0)
+		fail_msg("%s", err.text);
+	return true;
+}
+
+static uint64_t mask_of(pid_t pid)
+{
+	uint64_t mask = 0;
+
+	assert_int_equal(ptrace(PTRACE_GETSIGMASK, pid, (void *)sizeof(mask), &mask), 0);
+	return mask;
+}
+
+static void test_calls(void **state)
+{
+	const uint64_t bad[6] = { UINT64_MAX }, none[6] = { 0 };
+	struct fi_registers before, after;
+	struct fi_injection in;
+	uint64_t mask;
+	int64_t result;
+
+	(void)state;
+	assert_int_equal(fi_arch_get(child, &before), 0);
+	mask = mask_of(child);
+	if (!injectable(&in))
+		skip();
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(fi_inject_call(&in, SYS_getpid, none, &result), 0);
+		assert_int_equal(result, child);
+	}
+	assert_int_equal(fi_inject_call(&in, SYS_close, bad, &result), 0);
+	assert_int_equal(result, -EBADF);
+	assert_int_equal(fi_inject_end(&in), 0);
+
+	assert_int_equal(fi_arch_get(child, &after), 0);
+	assert_int_equal(before.len, after.len);
+	assert_memory_equal(&before.general, &after.general, before.len);
+	assert_true(mask_of(child) == mask);
+}
+
+/* One signal that has a handler, and one that nobody can block, come while calls are made. */
+static void test_signals(void **state)
+{
+	const uint64_t none[6] = { 0 };
+	struct fi_injection in;
+	int64_t result;
+	int status;
+
+	(void)state;
+	assert_int_equal(kill(child, SIGUSR1), 0);
+	if (!injectable(&in))
+		skip();
+	assert_int_equal(kill(child, SIGSTOP), 0);
+	assert_int_equal(fi_inject_call(&in, SYS_getpid, none, &result), 0);
+	assert_int_equal(result, child);
+	assert_int_equal(fi_inject_end(&in), 0);
+	assert_int_equal(shared->signals, 0);
+
+	assert_int_equal(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
+	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(WSTOPSIG(status), SIGSTOP);
+	assert_int_equal(kill(child, SIGCONT), 0);
+	while (!shared->signals)
+		(void)poll(NULL, 0, 1);
+	assert_int_equal(shared->signals, 1);
+}
+
+static void read_child(const void *addr, void *to, size_t len)
+{
+	struct iovec local = { to, len }, remote = { (void *)(uintptr_t)addr, len };
+
+	assert_int_equal(process_vm_readv(child, &local, 1, &remote, 1, 0), (ssize_t)len);
+}
+
+/* All but the first page are missing: they are watched, the first one has to be mended. */
+static void test_userfaultfd(void **state)
+{
+	uint8_t *bytes = malloc(NR_PAGES * FI_PAGE_SIZE), *got = malloc(FI_PAGE_SIZE);
+	struct fi_pieces all = { 0 }, present = { 0 };
+	struct fi_error err = { "" };
+	struct fi_injection in;
+	uint64_t done;
+	bool intact;
+	int fd;
+
+	(void)state;
+	if (!injectable(&in))
+		skip();
+	assert_int_equal(fi_inject_end(&in), 0);
+	assert_non_null(bytes);
+	assert_non_null(got);
+	memset(bytes, 0x5a, NR_PAGES * FI_PAGE_SIZE);
+	fd = fi_task_uffd(child, &intact, &err);
+	assert_true(intact);
+	if (fd < 0) {
+		print_message("%s\n", err.text);
+		free(bytes);
+		free(got);
+		skip();
+	}
+	assert_int_equal(fi_uffd_register(fd, (uintptr_t)memory, NR_PAGES * FI_PAGE_SIZE), 0);
+	assert_int_equal(fi_pieces_add(&all, (struct fi_piece){ (uintptr_t)memory,
+								NR_PAGES * FI_PAGE_SIZE, bytes }),
+			 0);
+	assert_int_equal(fi_pieces_present(child, &all, &present, &err), 0);
+	assert_int_equal(present.nr, 1);
+	assert_true(present.at[0].addr == (uintptr_t)memory);
+	assert_int_equal(present.at[0].len, FI_PAGE_SIZE);
+	assert_int_equal(fi_pieces_write(child, &present, &err), 0);
+	read_child(memory, got, FI_PAGE_SIZE);
+	assert_memory_equal(got, bytes, FI_PAGE_SIZE);
+	assert_int_equal(memory[0], 0); /* ours is another one by now */
+
+	assert_int_equal(fi_uffd_copy(fd, (uintptr_t)memory + FI_PAGE_SIZE, bytes, FI_PAGE_SIZE,
+				      &done),
+			 0);
+	read_child(memory + FI_PAGE_SIZE, got, FI_PAGE_SIZE);
+	assert_memory_equal(got, bytes, FI_PAGE_SIZE);
+	assert_int_equal(fi_uffd_unregister(fd, (uintptr_t)memory, NR_PAGES * FI_PAGE_SIZE), 0);
+	(void)close(fd);
+	fi_pieces_done(&all);
+	fi_pieces_done(&present);
+	free(bytes);
+	free(got);
+}
+
+/* By several threads, to where the task itself may only read. */
+static void test_filling(void **state)
+{
+	const size_t len = 32 << 20;
+	uint8_t *bytes = malloc(len), *got = malloc(len);
+	struct fi_pieces pieces = { 0 };
+	struct fi_error err = { "" };
+	struct fi_injection in;
+	const uint64_t arg[6] = { 0,	      len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+				  UINT64_MAX, 0 };
+	int64_t at;
+
+	(void)state;
+	if (!injectable(&in))
+		skip();
+	assert_int_equal(fi_inject_call(&in, SYS_mmap, arg, &at), 0);
+	assert_int_equal(fi_inject_end(&in), 0);
+	assert_true(at > 0);
+	assert_non_null(bytes);
+	assert_non_null(got);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(i >> 12 ^ i);
+	/* a hole of a page in between */
+	assert_int_equal(fi_pieces_add(&pieces, (struct fi_piece){ (uint64_t)at, len / 2, bytes }),
+			 0);
+	assert_int_equal(fi_pieces_add(&pieces,
+				       (struct fi_piece){ (uint64_t)at + len / 2 + FI_PAGE_SIZE,
+							  len / 2 - FI_PAGE_SIZE,
+							  bytes + len / 2 + FI_PAGE_SIZE }),
+			 0);
+	memset(bytes + len / 2, 0, FI_PAGE_SIZE);
+	assert_int_equal(fi_pieces_write(child, &pieces, &err), 0);
+	read_child((const void *)(uintptr_t)at, got, len);
+	assert_memory_equal(got, bytes, len);
+	fi_pieces_done(&pieces);
+	free(bytes);
+	free(got);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_calls, start_child, end_child),
+		cmocka_unit_test_setup_teardown(test_signals, start_child, end_child),
+		cmocka_unit_test_setup_teardown(test_userfaultfd, start_child, end_child),
+		cmocka_unit_test_setup_teardown(test_filling, start_child, end_child),
+	};
+
+	return cmocka_run_group_tests_name("plugin/inject", tests, NULL, NULL);
+}
