@@ -32,7 +32,7 @@ _faultin()
 			shadow-stack vdso vvar vsyscall" -- "$word"))
 		return
 		;;
-	-D | --images-dir | -W | --work-dir)
+	--bundle | -D | --images-dir | -W | --work-dir)
 		COMPREPLY=($(compgen -d -- "$word"))
 		return
 		;;
@@ -40,7 +40,11 @@ _faultin()
 		COMPREPLY=($(compgen -f -- "$word"))
 		return
 		;;
-	-t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd | --handover-fd)
+	--drain)
+		COMPREPLY=($(compgen -W "background eager demand" -- "$word"))
+		return
+		;;
+	--container | --drain-rate | --threads | -t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd | --handover-fd)
 		return # nothing that could be guessed
 		;;
 	esac

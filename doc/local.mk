@@ -4,6 +4,7 @@
 man_sources = \
 	doc/faultin.1.scd \
 	doc/faultin-complete.1.scd \
+	doc/faultin-config.1.scd \
 	doc/faultin-inspect.1.scd \
 	doc/faultin-metrics.1.scd \
 	doc/faultin-pause.1.scd \
@@ -13,6 +14,7 @@ man_sources = \
 	doc/faultin-status.1.scd \
 	doc/faultin-verify.1.scd \
 	doc/faultin-wait.1.scd \
+	doc/faultin.conf.5.scd \
 	doc/faultin-control.5.scd \
 	doc/faultin-metrics.5.scd \
 	doc/faultin-report.5.scd \
@@ -45,6 +47,8 @@ doc/faultin.1: $(top_srcdir)/doc/faultin.1.scd
 	$(scdoc)
 doc/faultin-complete.1: $(top_srcdir)/doc/faultin-complete.1.scd
 	$(scdoc)
+doc/faultin-config.1: $(top_srcdir)/doc/faultin-config.1.scd
+	$(scdoc)
 doc/faultin-inspect.1: $(top_srcdir)/doc/faultin-inspect.1.scd
 	$(scdoc)
 doc/faultin-metrics.1: $(top_srcdir)/doc/faultin-metrics.1.scd
@@ -62,6 +66,8 @@ doc/faultin-status.1: $(top_srcdir)/doc/faultin-status.1.scd
 doc/faultin-verify.1: $(top_srcdir)/doc/faultin-verify.1.scd
 	$(scdoc)
 doc/faultin-wait.1: $(top_srcdir)/doc/faultin-wait.1.scd
+	$(scdoc)
+doc/faultin.conf.5: $(top_srcdir)/doc/faultin.conf.5.scd
 	$(scdoc)
 doc/faultin-control.5: $(top_srcdir)/doc/faultin-control.5.scd
 	$(scdoc)

@@ -94,8 +94,12 @@ RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(S
 
 bin_PROGRAMS += faultin
 faultin_SOURCES = \
+	restore/annotations.c \
+	restore/annotations.h \
 	restore/client.c \
 	restore/client.h \
+	restore/effective.c \
+	restore/effective.h \
 	restore/inspect.c \
 	restore/inspect.h \
 	restore/inspect_options.c \
@@ -115,5 +119,6 @@ faultin_SOURCES = \
 	restore/tree.h \
 	restore/verify.c \
 	restore/verify.h
+faultin_CPPFLAGS = $(AM_CPPFLAGS) -DFI_SYSTEM_SETTINGS='"$(sysconfdir)/faultin.conf"'
 faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)
 faultin_LDADD = $(RESTORE_LIBS) libuffd.a libinspect.a $(RESTORE_BASE_LIBS) $(INSPECT_LIBS)

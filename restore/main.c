@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "restore/effective.h"
 #include "restore/inspect.h"
 #include "restore/scrape.h"
 #include "restore/serve.h"
@@ -23,6 +24,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "complete", fi_steer_main, "bring in all that a restore owes, and wait for it" },
+	{ "config", fi_effective_main, "show the settings that hold" },
 	{ "inspect", fi_inspect_main, "show what a checkpoint holds" },
 	{ "metrics", fi_scrape_main, "say how running restores do, for Prometheus" },
 	{ "pause", fi_steer_main, "bring in only what somebody waits for" },

@@ -9,6 +9,7 @@ endif
 include tests/model/local.mk
 include tests/sim/local.mk
 include tests/integration/local.mk
+include tests/runtimes/local.mk
 include tests/faults/local.mk
 include tests/demo/local.mk
 include tests/bench/local.mk

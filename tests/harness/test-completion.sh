@@ -21,6 +21,8 @@ offers()
 }
 
 offers "inspect" ins
+offers "complete config" co
+offers "--check" config --ch
 offers "serve status" s
 offers "rate resume" r
 offers "verify" v

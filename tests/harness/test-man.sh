@@ -80,7 +80,7 @@ for page in "$doc"/*.scd; do
 	grep -qF "doc/${page##*/}" "$doc/local.mk"
 	tap_ok $? "${page##*/} is in doc/local.mk"
 	# the other pages that it names
-	for other in $(grep -oE '\*faultin[a-z-]*\*\([1-9]\)' "$page" | tr -d '*' | sort -u); do
+	for other in $(grep -oE '\*faultin[a-z.-]*\*\([1-9]\)' "$page" | tr -d '*' | sort -u); do
 		[ -e "$doc/$(sed -E 's/\(([1-9])\)/.\1.scd/' <<<"$other")" ]
 		tap_ok $? "${page##*/} names $other, which is there"
 	done
