@@ -32,7 +32,7 @@ _faultin()
 			shadow-stack vdso vvar vsyscall" -- "$word"))
 		return
 		;;
-	--bundle | -D | --images-dir | -W | --work-dir)
+	--bundle | --libdir | --sysconfdir | -D | --images-dir | -W | --work-dir)
 		COMPREPLY=($(compgen -d -- "$word"))
 		return
 		;;
@@ -56,6 +56,14 @@ _faultin()
 		}
 		;;
 	esac
+	if [ "$verb" = setup ] && [[ $word != -* ]]; then
+		COMPREPLY=($(compgen -W "runc crun podman criu" -- "$word"))
+		return
+	fi
+	if [ "$verb" = hook ] && [[ $word != -* ]]; then
+		COMPREPLY=($(compgen -W "prestart createRuntime poststart poststop" -- "$word"))
+		return
+	fi
 	if [[ $word == -* ]]; then
 		COMPREPLY=($(compgen -W "$(_faultin_options "$verb")" -- "$word"))
 	else

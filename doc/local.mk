@@ -5,12 +5,14 @@ man_sources = \
 	doc/faultin.1.scd \
 	doc/faultin-complete.1.scd \
 	doc/faultin-config.1.scd \
+	doc/faultin-hook.1.scd \
 	doc/faultin-inspect.1.scd \
 	doc/faultin-metrics.1.scd \
 	doc/faultin-pause.1.scd \
 	doc/faultin-rate.1.scd \
 	doc/faultin-resume.1.scd \
 	doc/faultin-serve.1.scd \
+	doc/faultin-setup.1.scd \
 	doc/faultin-status.1.scd \
 	doc/faultin-verify.1.scd \
 	doc/faultin-wait.1.scd \
@@ -49,6 +51,8 @@ doc/faultin-complete.1: $(top_srcdir)/doc/faultin-complete.1.scd
 	$(scdoc)
 doc/faultin-config.1: $(top_srcdir)/doc/faultin-config.1.scd
 	$(scdoc)
+doc/faultin-hook.1: $(top_srcdir)/doc/faultin-hook.1.scd
+	$(scdoc)
 doc/faultin-inspect.1: $(top_srcdir)/doc/faultin-inspect.1.scd
 	$(scdoc)
 doc/faultin-metrics.1: $(top_srcdir)/doc/faultin-metrics.1.scd
@@ -60,6 +64,8 @@ doc/faultin-rate.1: $(top_srcdir)/doc/faultin-rate.1.scd
 doc/faultin-resume.1: $(top_srcdir)/doc/faultin-resume.1.scd
 	$(scdoc)
 doc/faultin-serve.1: $(top_srcdir)/doc/faultin-serve.1.scd
+	$(scdoc)
+doc/faultin-setup.1: $(top_srcdir)/doc/faultin-setup.1.scd
 	$(scdoc)
 doc/faultin-status.1: $(top_srcdir)/doc/faultin-status.1.scd
 	$(scdoc)

@@ -8,10 +8,11 @@ criuplugin_LTLIBRARIES = plugin/faultin.la
 # Without plugin.c, which is the descriptor, and what it shares with the engine.
 plugin_parts = \
 	common/bytes.c common/bytes.h \
-	common/cleanup.h common/error.c common/error.h \
+	common/cleanup.h common/container.c common/container.h common/error.c common/error.h \
 	common/settings.c common/settings.h \
 	plugin/child.c plugin/child.h \
 	plugin/complete.c plugin/complete.h \
+	plugin/container.c plugin/container.h \
 	plugin/criu_abi.h \
 	plugin/criu_options.c plugin/criu_options.h \
 	plugin/engine.c plugin/engine.h \

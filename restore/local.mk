@@ -98,8 +98,12 @@ faultin_SOURCES = \
 	restore/annotations.h \
 	restore/client.c \
 	restore/client.h \
+	restore/criu_conf.c \
+	restore/criu_conf.h \
 	restore/effective.c \
 	restore/effective.h \
+	restore/hook.c \
+	restore/hook.h \
 	restore/inspect.c \
 	restore/inspect.h \
 	restore/inspect_options.c \
@@ -110,6 +114,8 @@ faultin_SOURCES = \
 	restore/scrape.h \
 	restore/sessions.c \
 	restore/sessions.h \
+	restore/setup.c \
+	restore/setup.h \
 	restore/show.c \
 	restore/show.h \
 	restore/show_text.c \
@@ -119,6 +125,7 @@ faultin_SOURCES = \
 	restore/tree.h \
 	restore/verify.c \
 	restore/verify.h
-faultin_CPPFLAGS = $(AM_CPPFLAGS) -DFI_SYSTEM_SETTINGS='"$(sysconfdir)/faultin.conf"'
+faultin_CPPFLAGS = $(AM_CPPFLAGS) -DFI_SYSTEM_SETTINGS='"$(sysconfdir)/faultin.conf"' \
+	-DFI_PLUGINDIR='"$(plugindir)"'
 faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)
 faultin_LDADD = $(RESTORE_LIBS) libuffd.a libinspect.a $(RESTORE_BASE_LIBS) $(INSPECT_LIBS)

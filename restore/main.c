@@ -9,9 +9,11 @@
 
 #include "common/cleanup.h"
 #include "restore/effective.h"
+#include "restore/hook.h"
 #include "restore/inspect.h"
 #include "restore/scrape.h"
 #include "restore/serve.h"
+#include "restore/setup.h"
 #include "restore/show.h"
 #include "restore/steer.h"
 #include "restore/verify.h"
@@ -25,12 +27,14 @@ struct verb {
 static const struct verb verbs[] = {
 	{ "complete", fi_steer_main, "bring in all that a restore owes, and wait for it" },
 	{ "config", fi_effective_main, "show the settings that hold" },
+	{ "hook", fi_hook_main, "for container runtimes: tie a container to its restore" },
 	{ "inspect", fi_inspect_main, "show what a checkpoint holds" },
 	{ "metrics", fi_scrape_main, "say how running restores do, for Prometheus" },
 	{ "pause", fi_steer_main, "bring in only what somebody waits for" },
 	{ "rate", fi_steer_main, "limit what is brought in while nobody waits" },
 	{ "resume", fi_steer_main, "undo pause" },
 	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
+	{ "setup", fi_setup_main, "have a container runtime's CRIU load the plugin" },
 	{ "status", fi_show_main, "show running restores" },
 	{ "verify", fi_verify_main, "check whether a checkpoint is whole" },
 	{ "wait", fi_steer_main, "wait until a restore is complete" },

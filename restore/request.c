@@ -35,15 +35,6 @@ static int take_rate(struct json_object *json, uint64_t *ret, struct fi_error *e
 	return 0;
 }
 
-bool fi_container_is_id(const char *id)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789.-_+:@";
-	size_t len = strspn(id, letters);
-
-	return len && len < FI_CONTAINER_MAX && !id[len];
-}
-
 static int take_container(struct json_object *json, struct fi_request *ret, struct fi_error *err)
 {
 	struct json_object *value;

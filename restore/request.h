@@ -8,17 +8,16 @@
 #ifndef FI_RESTORE_REQUEST_H
 #define FI_RESTORE_REQUEST_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/container.h"
 #include "common/error.h"
 
 #define FI_CONTROL_VERSION 1
 #define FI_REQUEST_MAX	   4096		       /* bytes of the line, its newline included */
 #define FI_REPLY_MAX	   (4U << 20)	       /* of the reply's line */
 #define FI_RATE_MAX	   (UINT64_C(1) << 50) /* bytes a second */
-#define FI_CONTAINER_MAX   256		       /* of a container's id, with the terminator */
 
 enum fi_command {
 	FI_COMMAND_STATUS,
@@ -36,9 +35,6 @@ struct fi_request {
 	uint64_t rate; /* RATE: bytes a second, at most FI_RATE_MAX; 0: no limit */
 	char container[FI_CONTAINER_MAX]; /* CONTAINER: its id */
 };
-
-/* Whether @id can be a container's: letters, digits and some of ".-_+:@", up to FI_CONTAINER_MAX. */
-bool fi_container_is_id(const char *id);
 
 /* Reads a line of @len bytes, without its newline; anything may be in it.  Returns 0, or, said in
  * @err, -EPROTO when it is no request, -EPROTONOSUPPORT when it is of another version or asks for

@@ -23,7 +23,7 @@ offers()
 offers "inspect" ins
 offers "complete config" co
 offers "--check" config --ch
-offers "serve status" s
+offers "serve setup status" s
 offers "rate resume" r
 offers "verify" v
 offers "--help --version" --
@@ -35,6 +35,8 @@ offers "--output" metrics --o
 offers "--watch" status --wa
 offers "--help" pause --h
 offers "--images-dir --images-dir-fd" serve --im
+offers "poststart poststop" hook post
+offers "criu crun" setup cr
 offers "stack" inspect --kind sta
 offers "--dump" inspect -t 1 --du
 tap_done

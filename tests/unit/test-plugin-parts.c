@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "plugin/container.h"
 #include "plugin/lazy_socket.h"
 #include "plugin/program.h"
 
@@ -53,6 +54,39 @@ static void make_file(const char *path, mode_t mode)
 
 	assert_true(fd >= 0);
 	assert_int_equal(close(fd), 0);
+}
+
+/* A literal of words, each ended by \0 (the last one by the literal's own). */
+#define CMDLINE(words) words, sizeof(words)
+
+static void is_container(const char *cmdline, size_t len, const char *id, const char *bundle)
+{
+	struct fi_container container;
+
+	assert_true(fi_container_from(cmdline, len, "/work", &container));
+	assert_string_equal(container.id, id);
+	assert_string_equal(container.bundle, bundle);
+}
+
+static void test_restored_container(void **state)
+{
+	struct fi_container container;
+
+	(void)state;
+	is_container(CMDLINE("runc\0restore\0web"), "web", "/work/.");
+	is_container(CMDLINE("runc\0--root\0/run/x\0restore\0--image-path\0img\0-b\0/b\0web"),
+		     "web", "/b");
+	is_container(CMDLINE("crun\0restore\0--bundle=b\0--detach\0web"), "web", "/work/b");
+	is_container(CMDLINE("/usr/bin/crun\0--systemd-cgroup\0restore\0--bundle\0/b\0-d\0"
+			     "0123456789abcdef"),
+		     "0123456789abcdef", "/b");
+	assert_false(fi_container_from(CMDLINE("runc\0run\0web"), "/work", &container));
+	assert_false(fi_container_from(CMDLINE("runc\0run\0restore"), "/work", &container));
+	assert_false(fi_container_from(CMDLINE("runc\0restore\0--help"), "/work", &container));
+	assert_false(fi_container_from(CMDLINE("sh\0-c\0runc restore web"), "/work", &container));
+	assert_false(fi_container_from("", 0, "/work", &container));
+	/* this process is not `criu swrk` */
+	assert_false(fi_container_here(&container));
 }
 
 static void test_chosen_program(void **state)
@@ -227,6 +261,7 @@ static void test_remove_only_the_same_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_restored_container),
 		IN_DIR(test_chosen_program),
 		IN_DIR(test_installed_program),
 		IN_DIR(test_program_of_build_tree),
