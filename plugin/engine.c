@@ -24,6 +24,8 @@
 
 #include "common/cleanup.h"
 #include "plugin/child.h"
+#include "plugin/container.h"
+#include "plugin/outside.h"
 
 /* Descriptors in the engine.  The numbers are in its arguments. */
 enum {
@@ -82,12 +84,13 @@ static void __attribute__((noreturn)) become_engine(const struct start *s)
 	fi_child_exec(s->program, argv, fds, s->handover >= 0 ? FD_END : FD_HANDOVER);
 }
 
-/* In the middle process: tells the engine's pid and ends. */
-static void __attribute__((noreturn)) become_middle(const struct start *s)
+/* In the middle process: leaves the container's cgroups, if CRIU is in them, tells the engine's pid and ends. */
+static void __attribute__((noreturn)) become_middle(const struct start *s, pid_t runtime)
 {
 	pid_t pid;
 
 	(void)setsid();
+	(void)fi_outside_join(runtime);
 	pid = fi_child_fork();
 	if (pid == 0)
 		become_engine(s);
@@ -97,12 +100,13 @@ static void __attribute__((noreturn)) become_middle(const struct start *s)
 /* Makes the two processes.  Returns the engine's pid or a negative errno. */
 static pid_t fork_engine(struct start *s)
 {
+	const pid_t runtime = fi_container_runtime();
 	pid_t middle, pid;
 	ssize_t n;
 
 	middle = fi_child_fork();
 	if (middle == 0)
-		become_middle(s);
+		become_middle(s, runtime);
 	if (middle < 0)
 		return middle;
 
