@@ -96,19 +96,25 @@ static bool is_swrk(const char *cmdline, size_t len)
 	       strcmp(words.word[1], "swrk") == 0;
 }
 
+pid_t fi_container_runtime(void)
+{
+	fi_auto_free char *cmdline = malloc(CMDLINE_MAX);
+	ssize_t len = cmdline ? read_cmdline(getpid(), cmdline, CMDLINE_MAX) : -1;
+
+	return len >= 0 && is_swrk(cmdline, (size_t)len) ? getppid() : 0;
+}
+
 bool fi_container_here(struct fi_container *ret)
 {
 	fi_auto_free char *cmdline = malloc(CMDLINE_MAX);
+	const pid_t runtime = fi_container_runtime();
 	char path[64], dir[PATH_MAX];
 	ssize_t len, n;
 
-	if (!cmdline)
+	if (!cmdline || !runtime)
 		return false;
-	len = read_cmdline(getpid(), cmdline, CMDLINE_MAX);
-	if (len < 0 || !is_swrk(cmdline, (size_t)len))
-		return false;
-	len = read_cmdline(getppid(), cmdline, CMDLINE_MAX);
-	(void)snprintf(path, sizeof(path), "/proc/%d/cwd", (int)getppid());
+	len = read_cmdline(runtime, cmdline, CMDLINE_MAX);
+	(void)snprintf(path, sizeof(path), "/proc/%d/cwd", (int)runtime);
 	n = readlink(path, dir, sizeof(dir) - 1);
 	if (len < 0 || len == CMDLINE_MAX || n < 0)
 		return false;

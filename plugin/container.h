@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "common/container.h"
 
@@ -27,5 +28,8 @@ bool fi_container_from(const char *cmdline, size_t len, const char *dir, struct 
 
 /* The same about this process's parent, if this process is `criu swrk`. */
 bool fi_container_here(struct fi_container *ret);
+
+/* The process that has started this one, if this one is `criu swrk`; else 0. */
+pid_t fi_container_runtime(void);
 
 #endif

@@ -22,8 +22,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/bytes.h"
 #include "common/cleanup.h"
 #include "plugin/child.h"
+#include "plugin/container.h"
+#include "plugin/outside.h"
 
 /* Descriptors in the engine.  The numbers are in its arguments. */
 enum {
@@ -38,17 +41,25 @@ enum {
 #define LAST_WORDS_MS 2000
 
 static const char *const engine_argv[] = {
-	"faultin",    "serve",	     "--images-dir-fd", "3", "--work-dir",     ".",
-	"--log-file", "faultin.log", "--status-fd",	"4", "--parent-pidfd", "5",
-	NULL,	      NULL,	     NULL,
+	"faultin",     "serve", "--images-dir-fd", "3", "--work-dir", ".",
+	"--status-fd", "4",	"--parent-pidfd",  "5", "--log-file",
 };
 
-/* In place of the first two NULLs. */
-static const char *const handover_argv[] = { "--handover-fd", "6" };
+/* Words that are added: of the log file and the descriptor, three settings, the log's level, the
+ * container, and the NULL. */
+#define MAX_ADDED 14
+
+/* The engine's words. */
+struct words {
+	const char *word[FI_ARRAY_SIZE(engine_argv) + MAX_ADDED];
+	size_t nr;
+	char rate[FI_BYTES_ROOM], threads[16], verbosity[32], drain[32];
+};
 
 /* What the engine is made from.  CRIU's ends of the pipes are the other members. */
 struct start {
 	const char *program;
+	struct words argv;
 	int null, images, parent, handover;
 	int status[2], words[2], pid[2]; /* pipes */
 };
@@ -74,20 +85,18 @@ static void __attribute__((noreturn)) become_engine(const struct start *s)
 {
 	const int fds[FD_END] = { s->null,	s->null,   s->words[1], s->images,
 				  s->status[1], s->parent, s->handover };
-	const char *argv[FI_ARRAY_SIZE(engine_argv)];
 
-	memcpy(argv, engine_argv, sizeof(argv));
-	if (s->handover >= 0)
-		memcpy(&argv[FI_ARRAY_SIZE(argv) - 3], handover_argv, sizeof(handover_argv));
-	fi_child_exec(s->program, argv, fds, s->handover >= 0 ? FD_END : FD_HANDOVER);
+	fi_child_exec(s->program, s->argv.word, fds, s->handover >= 0 ? FD_END : FD_HANDOVER);
 }
 
-/* In the middle process: tells the engine's pid and ends. */
-static void __attribute__((noreturn)) become_middle(const struct start *s)
+/* In the middle process: leaves the container's cgroups, if CRIU is in them, tells the engine's pid
+ * and ends. */
+static void __attribute__((noreturn)) become_middle(const struct start *s, pid_t runtime)
 {
 	pid_t pid;
 
 	(void)setsid();
+	(void)fi_outside_join(runtime);
 	pid = fi_child_fork();
 	if (pid == 0)
 		become_engine(s);
@@ -97,12 +106,13 @@ static void __attribute__((noreturn)) become_middle(const struct start *s)
 /* Makes the two processes.  Returns the engine's pid or a negative errno. */
 static pid_t fork_engine(struct start *s)
 {
+	const pid_t runtime = fi_container_runtime();
 	pid_t middle, pid;
 	ssize_t n;
 
 	middle = fi_child_fork();
 	if (middle == 0)
-		become_middle(s);
+		become_middle(s, runtime);
 	if (middle < 0)
 		return middle;
 
@@ -207,25 +217,73 @@ static int prepare(struct start *s)
 	return s->parent < 0 ? -errno : 0;
 }
 
-int fi_engine_start(const char *program, int images_dirfd, int handover, int timeout_ms,
-		    struct fi_engine_words *words, struct fi_error *err)
+static void add(struct words *argv, const char *option, const char *value)
+{
+	argv->word[argv->nr++] = option;
+	if (value)
+		argv->word[argv->nr++] = value;
+}
+
+/* What the engine would do anyway is not said. */
+static void add_settings(struct words *argv, const struct fi_settings *settings)
+{
+	char drain[FI_SETTINGS_VALUE_MAX];
+
+	if (settings->drain != FI_DRAIN_BACKGROUND) {
+		fi_settings_format(settings, FI_KEY_DRAIN, drain);
+		(void)snprintf(argv->drain, sizeof(argv->drain), "%.*s",
+			       (int)sizeof(argv->drain) - 1, drain);
+		add(argv, "--drain", argv->drain);
+	}
+	if (settings->drain_rate) {
+		fi_bytes_format(settings->drain_rate, argv->rate);
+		add(argv, "--drain-rate", argv->rate);
+	}
+	if (settings->threads) {
+		(void)snprintf(argv->threads, sizeof(argv->threads), "%u", settings->threads);
+		add(argv, "--threads", argv->threads);
+	}
+	if (settings->from[FI_KEY_LOG_LEVEL].origin != FI_ORIGIN_BUILT_IN) {
+		(void)snprintf(argv->verbosity, sizeof(argv->verbosity), "--verbosity=%d",
+			       settings->log_level);
+		add(argv, argv->verbosity, NULL);
+	}
+}
+
+static void find_words(struct words *argv, const struct fi_engine_order *order)
+{
+	memcpy(argv->word, engine_argv, sizeof(engine_argv));
+	argv->nr = FI_ARRAY_SIZE(engine_argv);
+	argv->word[argv->nr++] = order->settings->log_file;
+	if (order->handover >= 0)
+		add(argv, "--handover-fd", "6");
+	add_settings(argv, order->settings);
+	if (order->container)
+		add(argv, "--container", order->container);
+	argv->word[argv->nr] = NULL;
+}
+
+int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words,
+		    struct fi_error *err)
 {
 	fi_cleanup(close_start) struct start s = {
-		.program = program,
+		.program = order->program,
 		.null = -EBADF,
-		.images = images_dirfd,
+		.images = order->images_dirfd,
 		.parent = -EBADF,
-		.handover = handover,
+		.handover = order->handover,
 		.status = { -EBADF, -EBADF },
 		.words = { -EBADF, -EBADF },
 		.pid = { -EBADF, -EBADF },
 	};
-	int64_t deadline = fi_child_now_ms() + timeout_ms;
+	int64_t deadline = fi_child_now_ms() + order->timeout_ms;
+	const char *program = order->program;
 	fi_auto_close int pidfd = -EBADF;
 	pid_t pid;
 	int r;
 
 	words->text[0] = '\0';
+	find_words(&s.argv, order);
 	r = prepare(&s);
 	if (r < 0)
 		return fi_error_set(err, r, "cannot prepare the engine's start: %s", strerror(-r));
@@ -252,6 +310,6 @@ int fi_engine_start(const char *program, int images_dirfd, int handover, int tim
 		(void)wait_for_end(&s, pidfd, words);
 	return r == -ETIMEDOUT
 		       ? fi_error_set(err, r, "'%s' was not ready after %d ms, and was killed",
-				      program, timeout_ms)
+				      program, order->timeout_ms)
 		       : fi_error_set(err, r, "waiting for '%s': %s", program, strerror(-r));
 }

@@ -4,8 +4,11 @@
  *
  * What the engine is given, and what is expected of it:
  *
- *   faultin serve --images-dir-fd 3 --work-dir . --log-file faultin.log
- *                 --status-fd 4 --parent-pidfd 5 [--handover-fd 6]
+ *   faultin serve --images-dir-fd 3 --work-dir . --status-fd 4 --parent-pidfd 5
+ *                 --log-file FILE
+ *                 [--handover-fd 6]
+ *                 [--drain WHEN] [--drain-rate BYTES] [--threads NUM] [--verbosity=NUM]
+ *                 [--container ID]
  *
  *   0, 1   /dev/null
  *   2      a pipe until the status byte: words for CRIU's log.  The engine turns it elsewhere
@@ -27,13 +30,24 @@
 #define FI_PLUGIN_ENGINE_H
 
 #include "common/error.h"
+#include "common/settings.h"
 
 struct fi_engine_words {
 	char text[4096]; /* terminated; what comes beyond is dropped */
 };
 
-/* Starts @program and waits until it is ready, at most @timeout_ms.  @images_dirfd and
- * @handover (negative: none) stay the caller's.  What the engine wrote to its stderr is in @words, also beside an error.
+/* All of it stays the caller's. */
+struct fi_engine_order {
+	const char *program;
+	int images_dirfd;
+	int handover; /* negative: none */
+	const struct fi_settings *settings;
+	const char *container; /* its id; NULL: none */
+	int timeout_ms;
+};
+
+/* Starts the program and waits until it is ready.  What the engine wrote to its stderr is in @words,
+ * also beside an error.
  *
  * Returns 0, or, when the engine is not there or has been killed (it holds no userfaultfd yet),
  * and saying why in @err:
@@ -44,7 +58,7 @@ struct fi_engine_words {
  * No descriptor and no child is left behind in any case.  Signals of the calling thread are blocked
  * for an instant; one thread at a time.
  */
-int fi_engine_start(const char *program, int images_dirfd, int handover, int timeout_ms,
-		    struct fi_engine_words *words, struct fi_error *err);
+int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words,
+		    struct fi_error *err);
 
 #endif

@@ -22,6 +22,7 @@ plugin_parts = \
 	plugin/inject_aarch64.c plugin/inject_none.c plugin/inject_x86_64.c \
 	plugin/inject_arch.h plugin/inject_regset.h \
 	plugin/lazy_socket.c plugin/lazy_socket.h \
+	plugin/outside.c plugin/outside.h \
 	plugin/policy.c plugin/policy.h \
 	plugin/program.c plugin/program.h \
 	plugin/task_memory.c plugin/task_memory.h \

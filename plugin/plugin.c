@@ -56,6 +56,8 @@
 static struct {
 	struct fi_socket_file file;
 	char path[PATH_MAX];
+	struct fi_settings settings;
+	struct fi_container container; /* its id is empty: none */
 } ours;
 
 /* What the engine wrote, line by line. */
@@ -121,13 +123,21 @@ static int start_engine(int images, int handover, struct fi_error *err)
 {
 	struct fi_engine_words words;
 	char program[PATH_MAX];
+	const struct fi_engine_order order = {
+		.program = program,
+		.images_dirfd = images,
+		.handover = handover,
+		.settings = &ours.settings,
+		.container = ours.container.id[0] ? ours.container.id : NULL,
+		.timeout_ms = START_TIMEOUT_MS,
+	};
 	int r;
 
 	r = find_program(program, sizeof(program), err);
 	if (r < 0)
 		return r;
 
-	r = fi_engine_start(program, images, handover, START_TIMEOUT_MS, &words, err);
+	r = fi_engine_start(&order, &words, err);
 	log_words(r < 0 ? FI_LOG_ERROR : FI_LOG_INFO, &words);
 	if (r == 0)
 		fi_host_log(FI_LOG_INFO, "'%s' serves the pages of this restore", program);
@@ -177,18 +187,31 @@ static int serve_socket(int images)
 }
 
 /* A plain restore, which stays one if this fails. */
-static void be_transparent(int images, const struct fi_settings *settings)
+static void be_transparent(int images)
 {
 	struct fi_error err = { "" };
-	int r = fi_transparent_begin(images, settings, start_engine, &err);
+	int r = fi_transparent_begin(images, &ours.settings, start_engine, &err);
 
 	if (r < 0)
 		stand_aside(r == -ENODATA ? FI_LOG_INFO : FI_LOG_WARN, err.text);
 }
 
+/* What is to hold for this restore, and whose it is. */
+static void find_policy(int images)
+{
+	struct fi_error err = { "" };
+	char program[PATH_MAX];
+	bool known = fi_container_here(&ours.container);
+
+	if (!known)
+		ours.container.id[0] = '\0';
+	if (find_program(program, sizeof(program), &err) < 0)
+		known = false; /* it will be missed, and complained of, if there is work for it */
+	fi_policy_find(images, known ? &ours.container : NULL, program, &ours.settings);
+}
+
 static int plugin_init(int stage)
 {
-	struct fi_settings settings;
 	struct fi_error err = { "" };
 	int images, kind;
 
@@ -204,15 +227,15 @@ static int plugin_init(int stage)
 			    kind < 0 ? err.text : "CRIU has no image directory open");
 		return 0;
 	}
-	fi_policy_find(images, &settings);
+	find_policy(images);
 
 	/* In RPC mode --lazy-pages cannot be seen; but CRIU gives up at once if nobody serves the
 	 * socket then. */
 	if (kind == FI_RESTORE_LAZY) {
-		if (settings.mode & FI_MODE_LAZY_SOCKET)
+		if (ours.settings.mode & FI_MODE_LAZY_SOCKET)
 			return serve_socket(images);
 		stand_aside(FI_LOG_INFO, "mode does not allow lazy pages");
-	} else if (!(settings.mode & FI_MODE_TRANSPARENT)) {
+	} else if (!(ours.settings.mode & FI_MODE_TRANSPARENT)) {
 		stand_aside(FI_LOG_INFO, "mode does not allow transparent mode");
 	} else if (kind == FI_RESTORE_DEDUP) {
 		stand_aside(FI_LOG_INFO, "--auto-dedup takes from the image what was restored");
@@ -221,7 +244,7 @@ static int plugin_init(int stage)
 		fi_host_log(FI_LOG_INFO, "'%s' is being served: leaving the restore to that",
 			    FI_LAZY_SOCKET);
 	} else {
-		be_transparent(images, &settings);
+		be_transparent(images);
 	}
 	return 0;
 }

@@ -21,7 +21,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "plugin/container.h"
 #include "plugin/inject.h"
+#include "plugin/outside.h"
 #include "restore/uffd.h"
 
 #define DEVICE "/dev/userfaultfd"
@@ -181,15 +183,15 @@ static int ask_device(struct request *rq, uint64_t page, int device)
 /* Returns the number of the task's new userfaultfd. */
 static int through_device(struct request *rq, struct fi_error *err)
 {
-	fi_auto_close int device = open(DEVICE, O_RDWR | O_CLOEXEC);
+	fi_auto_close int device = fi_outside_open(fi_container_runtime(), DEVICE, O_RDWR);
 	int64_t page;
 	int r;
 
 	if (device < 0)
-		return fi_error_set(err, -errno,
+		return fi_error_set(err, device,
 				    "it has no CAP_SYS_PTRACE, vm.unprivileged_userfaultfd is 0, "
 				    "and " DEVICE " cannot be opened: %s",
-				    strerror(errno));
+				    strerror(-device));
 	page = call(rq, SYS_mmap, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX, 0);
 	if (page < 0)

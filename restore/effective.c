@@ -25,6 +25,7 @@ static const char usage[] =
 	"  -D, --images-dir DIR   the checkpoint, which may have a faultin.conf\n"
 	"      --bundle DIR       the container's bundle: annotations org.faultin.KEY in its\n"
 	"                         config.json\n"
+	"      --only ORIGIN      show only what comes from there: system, image or container\n"
 	"      --check            say only what is wrong\n"
 	"      --json             a JSON object in place of text\n"
 	"  -V, --version          print the version\n"
@@ -35,6 +36,7 @@ static const char usage[] =
 static const struct option long_options[] = {
 	{ "images-dir", required_argument, NULL, 'D' },
 	{ "bundle", required_argument, NULL, 'b' },
+	{ "only", required_argument, NULL, 'o' },
 	{ "check", no_argument, NULL, 'c' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "version", no_argument, NULL, 'V' },
@@ -44,6 +46,7 @@ static const struct option long_options[] = {
 
 struct effective_options {
 	const char *images_dir, *bundle, *file; /* NULL: not named */
+	enum fi_origin only;			/* BUILT_IN: from anywhere */
 	bool check, json;
 };
 
@@ -139,7 +142,7 @@ static const char *const origins[] = {
 	[FI_ORIGIN_CONTAINER] = "container",
 };
 
-static void show_text(const struct findings *found)
+static void show_text(const struct findings *found, enum fi_origin only)
 {
 	char value[FI_SETTINGS_VALUE_MAX];
 
@@ -147,6 +150,8 @@ static void show_text(const struct findings *found)
 		const enum fi_origin origin = found->settings.from[i].origin;
 		const unsigned line = found->settings.from[i].line;
 
+		if (only != FI_ORIGIN_BUILT_IN && origin != only)
+			continue;
 		fi_settings_format(&found->settings, (enum fi_key)i, value);
 		(void)printf("%-12s = ", fi_settings_key((enum fi_key)i));
 		fi_text_put(value, stdout);
@@ -174,7 +179,7 @@ static void add_setting(struct findings *found, struct json_object *to, enum fi_
 		fi_json_u64(&found->js, json, "line", found->settings.from[key].line);
 }
 
-static int show_json(struct findings *found)
+static int show_json(struct findings *found, enum fi_origin only)
 {
 	struct json_object *root = json_object_new_object(), *settings;
 
@@ -182,7 +187,8 @@ static int show_json(struct findings *found)
 	fi_json_u64(&found->js, root, "version", 1);
 	settings = fi_json_object(&found->js, root, "settings");
 	for (unsigned i = 0; i < FI_KEY_NR; i++)
-		add_setting(found, settings, (enum fi_key)i);
+		if (only == FI_ORIGIN_BUILT_IN || found->settings.from[i].origin == only)
+			add_setting(found, settings, (enum fi_key)i);
 	if (!found->js.failed && json_object_object_add(root, "errors", found->errors) == 0)
 		(void)json_object_get(found->errors);
 	else
@@ -217,9 +223,9 @@ static int run(const struct effective_options *options)
 		read_bundle(&found, options->bundle);
 
 	if (options->json)
-		r = show_json(&found);
+		r = show_json(&found, options->only);
 	else if (!options->check)
-		show_text(&found);
+		show_text(&found, options->only);
 	(void)json_object_put(found.errors);
 	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		r = -EIO;
@@ -229,6 +235,17 @@ static int run(const struct effective_options *options)
 }
 
 /* --- words --------------------------------------------------------------------------------------- */
+
+static bool find_origin(const char *word, enum fi_origin *ret)
+{
+	for (unsigned i = FI_ORIGIN_SYSTEM; i <= FI_ORIGIN_CONTAINER; i++) {
+		if (strcmp(origins[i], word) == 0) {
+			*ret = (enum fi_origin)i;
+			return true;
+		}
+	}
+	return false;
+}
 
 static int misuse(const char *words, const char *word)
 {
@@ -252,6 +269,10 @@ int fi_effective_main(int argc, char **argv)
 			break;
 		case 'b':
 			options.bundle = optarg;
+			break;
+		case 'o':
+			if (!find_origin(optarg, &options.only))
+				return misuse("what is", optarg);
 			break;
 		case 'c':
 			options.check = true;

@@ -55,6 +55,11 @@ threads      = 2                # $tmp/bundle/config.json
 log-level    = warning          # built in
 log-file     = /var/log/faultin.log # $FAULTIN_CONFIG:5" -D "$tmp/image" --bundle "$tmp/bundle"
 
+says 0 "mode         = transparent      # $tmp/bundle/config.json
+threads      = 2                # $tmp/bundle/config.json" --bundle "$tmp/bundle" --only container /dev/null
+says 2 "faultin config: what is 'nobody'
+Try 'faultin config --help'." --only nobody
+
 # what is printed is read again
 "$faultin" config -D "$tmp/image" >"$tmp/again.conf"
 sed 's/ *#.*//' "$tmp/again.conf" >"$tmp/expected"

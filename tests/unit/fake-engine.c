@@ -48,8 +48,8 @@
 	} while (0)
 
 static const char *const expected_args[] = {
-	"serve",       "--images-dir-fd", "3", "--work-dir",	 ".", "--log-file",
-	"faultin.log", "--status-fd",	  "4", "--parent-pidfd", "5",
+	"serve", "--images-dir-fd", "3", "--work-dir", ".",	      "--status-fd",
+	"4",	 "--parent-pidfd",  "5", "--log-file", "faultin.log",
 };
 
 static void check_descriptors(void)

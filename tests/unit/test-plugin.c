@@ -523,14 +523,23 @@ static void test_program_of_its_own_build_tree(void **state)
 /* The plugin would wait for a minute. */
 static void test_hanging_engine(void **state)
 {
+	struct fi_settings settings;
 	struct fi_engine_words words;
 	struct fi_error err = { "" };
 	int images = open("img", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct fi_engine_order order = {
+		.program = engine_path,
+		.images_dirfd = images,
+		.handover = -EBADF,
+		.settings = &settings,
+		.timeout_ms = 1500,
+	};
 
 	(void)state;
 	assert_true(images >= 0);
 	(void)setenv("FAKE_ENGINE", "hang", 1);
-	assert_int_equal(fi_engine_start(engine_path, images, -1, 1500, &words, &err), -ETIMEDOUT);
+	fi_settings_init(&settings);
+	assert_int_equal(fi_engine_start(&order, &words, &err), -ETIMEDOUT);
 	assert_string_equal(words.text, "reading a very slow disk\n");
 	assert_non_null(strstr(err.text, "not ready after 1500 ms"));
 	assert_int_equal(reap_engine(), 128 + SIGKILL);
