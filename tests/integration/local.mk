@@ -80,6 +80,7 @@ integration_tests = \
 TESTS += $(integration_tests)
 EXTRA_DIST += \
 	$(integration_tests) \
+	tests/integration/disk.sh \
 	tests/integration/functions.sh \
 	tests/integration/programs/rich.py \
 	tests/integration/tools/check-metrics.py \

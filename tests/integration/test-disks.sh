@@ -2,36 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 . "$abs_top_srcdir/tests/integration/functions.sh"
 
-[ -e /dev/fuse ] || tap_skip_all "there is no /dev/fuse"
-[ -x "$tools/disk" ] || tap_skip_all "built without libfuse"
+. "$abs_top_srcdir/tests/integration/disk.sh"
 
-troubles=$tmp/troubles
-
-is_mounted()
-{
-	mountpoint -q "$case/img"
-}
-
-# $case's image is on a disk from here on, until eject_disk.
-insert_disk()
-{
-	mv "$case/img" "$case/real"
-	mkdir "$case/img"
-	: >"$troubles"
-	"$tools/disk" "$case/real" "$troubles" "$case/img" 9>&- &
-	disk=$!
-	until_true 10 is_mounted || die "the disk is not there"
-}
-
-eject_disk()
-{
-	: >"$troubles"
-	kill "$disk"
-	wait "$disk" 2>/dev/null
-	! is_mounted || umount -l "$case/img"
-	rmdir "$case/img"
-	mv "$case/real" "$case/img"
-}
+can_have_disk || tap_skip_all "$reason"
 
 # The pages file of at least $1 bytes and less than $2, in $file, and its size in $size.
 find_pages()
