@@ -69,6 +69,7 @@ integration_tests = \
 	tests/integration/test-scenarios.sh \
 	tests/integration/test-sessions.sh \
 	tests/integration/test-shapes.sh \
+	tests/integration/test-strangers.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
 	tests/integration/test-top.sh \
