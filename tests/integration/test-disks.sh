@@ -92,6 +92,7 @@ hanging()
 	until_true 10 no_orphans
 }
 
+# The scenario latency is measured by tests/faults/neighbour.
 attempt "bus: dump" dump_scenario bus
 case=$tmp/bus
 attempt "pages that cannot be read" unreadable
