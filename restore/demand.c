@@ -100,14 +100,14 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
 	enum fi_filled how;
 	uint64_t len = FI_PAGE_SIZE;
-	bool now = true;
+	bool ready = true;
 
 	if (extent.bytes) {
 		extent.bytes = fi_source_fetch(space->source, extent.file, extent.bytes, extent.len,
 					       room, FI_FETCH_NEEDED);
-		now = extent.bytes != NULL;
+		ready = extent.bytes != NULL;
 	}
-	how = now ? fi_fill(space, &extent, &space->count.demanded, &len) : FI_FILLED_LATER;
+	how = ready ? fi_fill(space, &extent, &space->count.demanded, &len) : FI_FILLED_LATER;
 	FI_PROBE(copy, space->id, space->pid, addr, len, how);
 	switch (how) {
 	case FI_FILLED:
