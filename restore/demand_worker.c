@@ -243,7 +243,7 @@ static void give_back(struct fi_demand_worker *worker, struct fi_space *space, u
 	uint64_t now = fi_now_ns(), ns = now - space->stepped;
 
 	(void)fi_space_get(space);
-	fi_space_log(space, FI_LOG_WARN, "goes on after %" PRIu64 " ms", ns / 1000000);
+	fi_space_log(space, FI_LOG_INFO, "goes on after %" PRIu64 " ms", ns / 1000000);
 	if (nr_faults)
 		space->last_fault = now;
 	(void)pthread_mutex_lock(&worker->lock);
@@ -427,7 +427,7 @@ static bool relieve(struct fi_demand_worker *worker, uint64_t now)
 
 		(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
 		space->place = FI_SPACE_AWAY;
-		fi_space_log(space, FI_LOG_WARN,
+		fi_space_log(space, FI_LOG_INFO,
 			     "waits for the disk or for memory, others go on without it");
 		fi_placement_relieve(&worker->placement);
 	}

@@ -46,7 +46,7 @@ struct fi_demand_worker {
 	struct fi_latency latency;   /* the worker writes it */
 	struct fi_trace_ring *trace; /* under trace_lock; NULL: none is wanted */
 	pthread_mutex_t trace_lock;
-	struct fi_witness witness;   /* of its spaces, with a trace */
+	struct fi_witness witness; /* of its spaces, with a trace */
 
 	/* The worker's own: */
 	struct fi_space_list retry; /* to be stepped again soon */
