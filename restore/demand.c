@@ -99,12 +99,15 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 	struct fi_extent extent = fi_space_look(space, addr, want);
 	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
 	enum fi_filled how;
-	uint64_t len;
+	uint64_t len = FI_PAGE_SIZE;
+	bool ready = true;
 
-	if (extent.bytes)
+	if (extent.bytes) {
 		extent.bytes = fi_source_fetch(space->source, extent.file, extent.bytes, extent.len,
 					       room, FI_FETCH_NEEDED);
-	how = fi_fill(space, &extent, &space->count.demanded, &len);
+		ready = extent.bytes != NULL;
+	}
+	how = ready ? fi_fill(space, &extent, &space->count.demanded, &len) : FI_FILLED_LATER;
 	FI_PROBE(copy, space->id, space->pid, addr, len, how);
 	switch (how) {
 	case FI_FILLED:

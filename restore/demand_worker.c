@@ -27,7 +27,7 @@
 
 /* How long to wait before what was put off is tried again. */
 #define RETRY_MIN_NS 20000
-#define RETRY_MAX_NS 2000000
+#define RETRY_MAX_NS 10000000
 
 static void ring(int eventfd)
 {
@@ -79,11 +79,19 @@ static enum fi_trace_answer trace_answer(const struct fi_answer *answer)
 	}
 }
 
+/* A thread that was relieved may put beside its successor. */
+static void put(struct fi_demand_worker *worker, const struct fi_trace_record *record)
+{
+	(void)pthread_mutex_lock(&worker->trace_lock);
+	fi_trace_put(worker->trace, record);
+	(void)pthread_mutex_unlock(&worker->trace_lock);
+}
+
 static void on_answered(void *arg, const struct fi_space *space, const struct fi_answer *answer)
 {
 	struct fi_demand_worker *worker = arg;
 	const struct fi_trace_record record = {
-		.at = worker->now,
+		.at = space->stepped,
 		.space = space->id,
 		.kind = FI_TRACE_FAULT,
 		.answer = (uint8_t)trace_answer(answer),
@@ -91,25 +99,25 @@ static void on_answered(void *arg, const struct fi_space *space, const struct fi
 		.file = (uint16_t)answer->file,
 		.fault = {
 			.addr = answer->addr,
-			.took = fi_now_ns() - worker->now,
+			.took = fi_now_ns() - space->stepped,
 			.nr_pages = (uint32_t)answer->nr_pages,
 		},
 	};
 
-	fi_trace_put(worker->trace, &record);
+	put(worker, &record);
 }
 
 static void trace_fork(struct fi_demand_worker *worker, const struct fi_space *parent,
 		       uint32_t child)
 {
 	const struct fi_trace_record record = {
-		.at = worker->now,
+		.at = parent->stepped,
 		.space = parent->id,
 		.kind = FI_TRACE_FORK,
 		.fork = { .child = child },
 	};
 
-	fi_trace_put(worker->trace, &record);
+	put(worker, &record);
 }
 
 static void trace_end(struct fi_demand_worker *worker, const struct fi_space *space, uint32_t image)
@@ -128,7 +136,7 @@ static void trace_end(struct fi_demand_worker *worker, const struct fi_space *sp
 		.pid = space->pid,
 	};
 
-	fi_trace_put(worker->trace, &record);
+	put(worker, &record);
 }
 
 /* --- the end of a space ------------------------------------------------------------------- */
@@ -186,7 +194,7 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 	struct fi_engine *engine = worker->engine;
 	const unsigned child_id = child->id; /* once added, it may be gone */
 
-	engine->watcher.born(engine->watcher.arg, parent, child, worker->now);
+	engine->watcher.born(engine->watcher.arg, parent, child, parent->stepped);
 	if (fi_engine_add(engine, child) < 0) {
 		/* Its descriptor must stay open for ever: the child waits instead of reading
 		 * zeros. */
@@ -210,7 +218,17 @@ static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum f
 	if (fate == FI_FATE_DOOM)
 		doom(worker, space);
 	(void)fi_space_list_remove(&worker->retry, space);
-	if (fate != FI_FATE_WAIT && fi_space_list_add(&worker->retry, space) < 0)
+	if (fate == FI_FATE_WAIT) {
+		space->retry_ns = 0;
+		return;
+	}
+	/* Each space has a pause of its own: what one waits for is not tried again for each fault of
+	 * another. */
+	space->retry_ns = space->retry_ns == 0		       ? RETRY_MIN_NS
+			  : 2 * space->retry_ns < RETRY_MAX_NS ? 2 * space->retry_ns
+							       : RETRY_MAX_NS;
+	space->retry_at = fi_now_ns() + space->retry_ns;
+	if (fi_space_list_add(&worker->retry, space) < 0)
 		fi_demand_call(space);
 }
 
@@ -219,43 +237,88 @@ static uint64_t load(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* One step, and what it means for where and when the others run. */
-static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
+/* From a thread that was relieved. */
+static void give_back(struct fi_demand_worker *worker, struct fi_space *space, uint64_t nr_faults)
+{
+	uint64_t now = fi_now_ns(), ns = now - space->stepped;
+
+	(void)fi_space_get(space);
+	fi_space_log(space, FI_LOG_INFO, "goes on after %" PRIu64 " ms", ns / 1000000);
+	if (nr_faults)
+		space->last_fault = now;
+	(void)pthread_mutex_lock(&worker->lock);
+	space->place = FI_SPACE_BACK;
+	(void)pthread_mutex_unlock(&worker->lock);
+	fi_demand_call(space);
+	fi_space_put(space);
+	fi_engine_back(worker->engine, ns, nr_faults);
+}
+
+/* One step, and what it means for where and when the others run.  False: this thread was relieved
+ * meanwhile, and has no part in the worker any more. */
+static bool step_once(struct fi_demand_worker *worker, struct fi_space *space, enum fi_step *ret)
 {
 	const struct fi_birth birth = { on_born, fi_engine_stillborn, fi_engine_wipes,
 					fi_engine_alone, worker };
-	uint64_t faults = load(&space->count.faults);
-	enum fi_step step;
+	uint64_t faults = load(&space->count.faults), now = fi_now_ns();
 
-	worker->now = fi_now_ns();
-	step = fi_demand_step(space, &birth);
+	space->stepped = now;
+	worker->stepping = space;
+	fi_post_enter(&worker->post, now);
+	*ret = fi_demand_step(space, &birth);
 	faults = load(&space->count.faults) - faults;
+	if (!fi_post_leave(&worker->post, now)) {
+		give_back(worker, space, faults);
+		return false;
+	}
 	if (faults) {
 		/* Each has waited until the last one of them was answered, at most. */
-		fi_latency_add(&worker->latency, fi_now_ns() - worker->now, faults);
-		if (worker->now - space->last_fault >= FI_BURST_PAUSE_NS)
-			space->burst_since = worker->now;
-		space->last_fault = worker->now;
+		fi_latency_add(&worker->latency, fi_now_ns() - now, faults);
+		if (now - space->last_fault >= FI_BURST_PAUSE_NS)
+			space->burst_since = now;
+		space->last_fault = now;
 		fi_drain_faulted(space);
-		fi_placement_round(&worker->placement, space->pid, worker->now);
+		fi_placement_round(&worker->placement, space->pid, now);
 	}
 	fi_placement_turn(&worker->placement);
-	return step;
+	return true;
 }
 
-static void step_space(struct fi_demand_worker *worker, struct fi_space *space)
+/* Whether the space is for this thread to step: it has not ended earlier in this round, and nobody
+ * who was relieved has it. */
+static bool is_here(struct fi_demand_worker *worker, struct fi_space *space)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = space };
+
+	if (space->place == FI_SPACE_AWAY || space->uffd < 0)
+		return false;
+	if (space->place == FI_SPACE_BACK) {
+		space->place = FI_SPACE_HERE;
+		if (epoll_ctl(worker->epfd, EPOLL_CTL_ADD, space->uffd, &event) < 0) {
+			fi_space_log(space, FI_LOG_ERROR, "cannot be watched: %s", strerror(errno));
+			space->state = FI_SPACE_FAILED;
+		}
+	}
+	return true;
+}
+
+/* False: this thread was relieved. */
+static bool step_space(struct fi_demand_worker *worker, struct fi_space *space)
 {
 	enum fi_step step = FI_STEP_END;
 
-	if (space->uffd < 0)
-		return; /* it ended earlier in this round */
+	if (!is_here(worker, space))
+		return true;
 
 	for (int i = 0; i < MAX_STEPS && space->state == FI_SPACE_LIVE; i++) {
-		step = step_once(worker, space);
+		if (!step_once(worker, space, &step))
+			return false;
 		if (step != FI_STEP_MORE)
 			break;
+		space->retry_ns = 0;
 	}
 	meet(worker, space, fi_fate_after(space, step, worker->engine->restored));
+	return true;
 }
 
 /* Somebody rang. */
@@ -263,7 +326,7 @@ static void look_at(struct fi_demand_worker *worker, struct fi_space *space)
 {
 	struct fi_engine *engine = worker->engine;
 
-	if (space->uffd >= 0)
+	if (is_here(worker, space))
 		meet(worker, space, fi_fate_called(space, engine->restored, engine->abandoned));
 }
 
@@ -284,46 +347,63 @@ static void answer_calls(struct fi_demand_worker *worker)
 	free(called.at);
 }
 
-static void retry_spaces(struct fi_demand_worker *worker)
+/* The spaces whose time has come.  False: this thread was relieved. */
+static bool retry_spaces(struct fi_demand_worker *worker)
 {
-	/* Each is taken out or moved to the end, so one pass is `nr` times the first. */
-	for (size_t nr = worker->retry.nr; nr > 0 && worker->retry.nr > 0; nr--) {
-		struct fi_space *space = worker->retry.at[0];
+	uint64_t now = worker->retry.nr ? fi_now_ns() : 0;
 
-		if (space->state == FI_SPACE_FAILED)
+	/* A space that is tried is taken out or moved to the end. */
+	for (size_t nr = worker->retry.nr, i = 0; nr > 0 && i < worker->retry.nr; nr--) {
+		struct fi_space *space = worker->retry.at[i];
+
+		if (space->place == FI_SPACE_AWAY)
+			(void)fi_space_list_remove(&worker->retry, space);
+		else if (space->retry_at > now)
+			i++;
+		else if (space->state == FI_SPACE_FAILED)
 			look_at(worker, space);
-		else
-			step_space(worker, space);
+		else if (!step_space(worker, space))
+			return false;
 	}
+	return true;
+}
+
+/* Sleeps until there is something to do.  Returns what epoll_wait(2) does. */
+static int wait_for_events(struct fi_demand_worker *worker, struct epoll_event *events, int room)
+{
+	struct pollfd pfd = { .fd = worker->epfd, .events = POLLIN };
+	uint64_t now, next = UINT64_MAX;
+	struct timespec ts;
+
+	if (!worker->retry.nr)
+		return epoll_wait(worker->epfd, events, room, -1);
+	for (size_t i = 0; i < worker->retry.nr; i++)
+		if (worker->retry.at[i]->retry_at < next)
+			next = worker->retry.at[i]->retry_at;
+	now = fi_now_ns();
+	ts = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
+	(void)ppoll(&pfd, 1, &ts, NULL);
+	return epoll_wait(worker->epfd, events, room, 0);
 }
 
 void *fi_demand_thread(void *arg)
 {
 	struct fi_demand_worker *worker = arg;
 	struct epoll_event events[64];
-	long wait_ns = RETRY_MIN_NS;
 
+	fi_post_take(&worker->post);
 	fi_placement_init(&worker->placement);
 	while (!worker->engine->stopping) {
-		int n;
+		int n = wait_for_events(worker, events, 64);
 
-		if (worker->retry.nr) {
-			struct pollfd pfd = { .fd = worker->epfd, .events = POLLIN };
-			struct timespec ts = { .tv_nsec = wait_ns };
-
-			(void)ppoll(&pfd, 1, &ts, NULL);
-			wait_ns = 2 * wait_ns < RETRY_MAX_NS ? 2 * wait_ns : RETRY_MAX_NS;
-		}
-		n = epoll_wait(worker->epfd, events, 64, worker->retry.nr ? 0 : -1);
-		if (n > 0)
-			wait_ns = RETRY_MIN_NS;
 		for (int i = 0; i < n; i++) {
-			if (events[i].data.ptr)
-				step_space(worker, events[i].data.ptr);
-			else
+			if (!events[i].data.ptr)
 				answer_calls(worker);
+			else if (!step_space(worker, events[i].data.ptr))
+				return NULL;
 		}
-		retry_spaces(worker);
+		if (!retry_spaces(worker))
+			return NULL;
 		fi_placement_turn(&worker->placement);
 
 		for (size_t i = 0; i < worker->ended.nr; i++)
@@ -331,6 +411,35 @@ void *fi_demand_thread(void *arg)
 		worker->ended.nr = 0;
 	}
 	return NULL;
+}
+
+/* The thread may be back at once, and must find its space away before it gives it back: that is what the
+ * lock is for.  Who holds it may need the guard to go on, so the guard does not wait for it. */
+static bool relieve(struct fi_demand_worker *worker, uint64_t now)
+{
+	bool relieved;
+
+	if (!fi_post_is_late(&worker->post, now) || pthread_mutex_trylock(&worker->lock) != 0)
+		return false;
+	relieved = fi_engine_relieve(worker->engine, &worker->post, now);
+	if (relieved) {
+		struct fi_space *space = worker->stepping;
+
+		(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
+		space->place = FI_SPACE_AWAY;
+		fi_space_log(space, FI_LOG_INFO,
+			     "waits for the disk or for memory, others go on without it");
+		fi_placement_relieve(&worker->placement);
+	}
+	(void)pthread_mutex_unlock(&worker->lock);
+	return relieved;
+}
+
+void fi_demand_relieve(struct fi_demand_worker *worker, uint64_t now)
+{
+	if (worker->unmanned || relieve(worker, now))
+		worker->unmanned = !fi_engine_replace(worker->engine, &worker->thread,
+						      fi_demand_thread, worker);
 }
 
 int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine,
@@ -343,6 +452,7 @@ int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *eng
 	worker->trace = trace;
 	worker->witness = (struct fi_witness){ on_answered, worker };
 	(void)pthread_mutex_init(&worker->lock, NULL);
+	(void)pthread_mutex_init(&worker->trace_lock, NULL);
 	worker->epfd = epoll_create1(EPOLL_CLOEXEC);
 	worker->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->epfd < 0 || worker->bell < 0 ||
@@ -361,6 +471,7 @@ void fi_demand_worker_done(struct fi_demand_worker *worker)
 	free(worker->retry.at);
 	free(worker->ended.at);
 	(void)pthread_mutex_destroy(&worker->lock);
+	(void)pthread_mutex_destroy(&worker->trace_lock);
 }
 
 void fi_demand_worker_ring(struct fi_demand_worker *worker)

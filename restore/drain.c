@@ -102,7 +102,7 @@ static bool ready(struct fi_space *space, struct fi_extent *chunk, uint8_t *room
 	fi_gate_leave(&space->gate);
 	chunk->bytes =
 		fi_source_fetch(space->source, chunk->file, chunk->bytes, chunk->len, room, why);
-	if (!fi_gate_enter(&space->gate))
+	if (!chunk->bytes || !fi_gate_enter(&space->gate))
 		return false;
 	if (space->generation == generation)
 		return true;

@@ -32,7 +32,8 @@
 #define GENTLE_NAP_NS 20000000
 
 #define MAX_TRIES	8
-#define RETRY_NS	20000
+#define RETRY_MIN_NS	20000
+#define RETRY_MAX_NS	10000000
 #define SOLE_CPU_NAP_NS 200000
 
 /* How often a worker for which there is no CPU looks whether there is. */
@@ -59,9 +60,27 @@ static bool is_young(const struct fi_space *space, uint64_t now)
 /* Below so many bytes a second, small chunks make a smooth drain. */
 #define SMOOTH_RATE (UINT64_C(4) << 20)
 
+/* A thread that would come to it would be stuck there, too. */
+static bool is_stuck(const struct fi_space *space, uint64_t now)
+{
+	uint64_t stepped = space->drain_stepped;
+
+	return space->nr_drainers && now > stepped && now - stepped >= FI_RELIEF_NS;
+}
+
+/* How long the drain leaves @space alone: ns. */
+static uint64_t left_alone(const struct fi_space *space, uint64_t now)
+{
+	uint64_t after = space->drain_after;
+
+	if (after > now)
+		return after - now;
+	return is_stuck(space, now) ? RETRY_MAX_NS : 0;
+}
+
 /* The next space to drain, in turn; restored tasks' first.  NULL: none now, and *@wait_ns is how
- * long until a child may have become old enough (0: until something is added).  Under the engine's
- * lock. */
+ * long until one may be: a child that is old enough, or one where it was to be tried again (0: until
+ * something is added).  Under the engine's lock. */
 static struct fi_space *choose(struct fi_engine *engine, size_t *turn, uint64_t *wait_ns)
 {
 	struct fi_space_list *spaces = &engine->spaces;
@@ -72,16 +91,22 @@ static struct fi_space *choose(struct fi_engine *engine, size_t *turn, uint64_t 
 	for (size_t i = 0; i < spaces->nr; i++) {
 		size_t at = (*turn + i) % spaces->nr;
 		struct fi_space *space = spaces->at[at];
+		uint64_t left;
 
 		if (space->state != FI_SPACE_LIVE || fi_space_nr_owed(space) == 0)
 			continue;
+		left = left_alone(space, now);
+		if (left) {
+			*wait_ns = *wait_ns && *wait_ns < left ? *wait_ns : left;
+			continue;
+		}
 		if (space->parent == 0 || engine->policy->full ||
 		    (streams(space) && fi_drain_is_behind(space) &&
 		     now - space->last_fault < CHILD_STREAM_NS)) {
 			*turn = at + 1;
 			return fi_space_get(space);
 		}
-		*wait_ns = CHILD_LOOK_NS;
+		*wait_ns = *wait_ns && *wait_ns < CHILD_LOOK_NS ? *wait_ns : CHILD_LOOK_NS;
 		if (!child && !is_young(space, now))
 			child = space;
 	}
@@ -169,11 +194,45 @@ static bool crowded(const struct fi_drain_worker *worker, const struct fi_room *
 	return room->nr_avoided && worker->index && worker->index >= room->nr_left;
 }
 
+/* What one thread remembers from chunk to chunk. */
+struct shift {
+	struct fi_drain_worker *worker;
+	struct fi_claim claim;
+	unsigned claimed; /* id of the space that it is for */
+	struct fi_room room;
+	bool relieved; /* there is another in its place */
+};
+
+static void leave(struct shift *shift, uint64_t since)
+{
+	shift->relieved = !fi_post_leave(&shift->worker->post, since);
+}
+
+/* Returns the time by which the step is left. */
+static uint64_t enter(struct shift *shift, struct fi_space *space)
+{
+	uint64_t now = fi_now_ns();
+
+	space->drain_stepped = now;
+	fi_post_enter(&shift->worker->post, now);
+	return now;
+}
+
+static bool map_more(struct shift *shift, struct fi_space *space)
+{
+	uint64_t since = enter(shift, space);
+	bool some = fi_source_map_more(space->source);
+
+	leave(shift, since);
+	return some && !shift->relieved;
+}
+
 /* Waits where demand would suffer, or does meanwhile what it would not suffer from.  Returns how to go
  * on after @nr chunks. */
-static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr,
-			      const struct fi_policy *policy)
+static enum fi_pace keep_pace(struct shift *shift, struct fi_space *space, unsigned nr)
 {
+	const struct fi_policy *policy = shift->worker->engine->policy;
+
 	if (policy->full)
 		return FI_PACE_FULL;
 	for (;;) {
@@ -193,8 +252,8 @@ static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr,
 			return FI_PACE_STREAM;
 		if (now - space->burst_since >= BURST_NS)
 			return FI_PACE_FULL;
-		if (!fi_source_map_more(space->source)) {
-			if (nr % BURST_CHUNKS == 0)
+		if (!map_more(shift, space)) {
+			if (nr % BURST_CHUNKS == 0 && !shift->relieved)
 				nap(BURST_NAP_NS);
 			return FI_PACE_SHORT;
 		}
@@ -202,55 +261,98 @@ static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr,
 }
 
 /* A step that finds the gate closed, or an event pending, comes a moment too early. */
-static enum fi_step drain_step(struct fi_space *space, struct fi_claim *claim, enum fi_pace pace)
+static enum fi_step drain_step(struct shift *shift, struct fi_space *space, enum fi_pace pace)
 {
-	enum fi_step step = fi_drain_step(space, claim, pace);
+	enum fi_step step = FI_STEP_RETRY;
 
-	for (int i = 1; i < MAX_TRIES && step == FI_STEP_RETRY; i++) {
-		fi_gate_await(&space->gate);
-		step = fi_drain_step(space, claim, pace);
+	for (int i = 0; i < MAX_TRIES && step == FI_STEP_RETRY && !shift->relieved; i++) {
+		uint64_t since;
+
+		if (i > 0)
+			fi_gate_await(&space->gate);
+		since = enter(shift, space);
+		step = fi_drain_step(space, &shift->claim, pace);
+		leave(shift, since);
 	}
 	return step;
 }
 
+/* What cannot be given now, for an event or for want of memory or of a disk, is tried again later and
+ * later, and other spaces meanwhile. */
+static void put_off(struct fi_space *space, enum fi_step step, bool got_on)
+{
+	uint64_t pause = got_on ? 0 : space->drain_pause;
+
+	if (step == FI_STEP_RETRY)
+		pause = pause == 0		   ? RETRY_MIN_NS
+			: 2 * pause < RETRY_MAX_NS ? 2 * pause
+						   : RETRY_MAX_NS;
+	space->drain_pause = pause;
+	space->drain_after = fi_now_ns() + (pause ? pause : RETRY_MIN_NS);
+}
+
+/* Some chunks of @space. */
+static void drain(struct shift *shift, struct fi_space *space)
+{
+	struct fi_drain_worker *worker = shift->worker;
+	struct fi_engine *engine = worker->engine;
+	uint64_t drained = space->count.drained;
+	enum fi_step step = FI_STEP_MORE;
+
+	/* Whoever goes on after each chunk goes on where it was. */
+	if (space->id != shift->claimed || !is_held_back(engine->policy))
+		shift->claim = (struct fi_claim){ 0 };
+	shift->claimed = space->id;
+	for (unsigned i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
+		enum fi_pace pace;
+
+		fi_room_make_way(&shift->room, engine);
+		if (crowded(worker, &shift->room))
+			break;
+		if (!shift->room.nr_left)
+			nap(SOLE_CPU_NAP_NS);
+		pace = keep_pace(shift, space, i);
+		if (shift->relieved)
+			break;
+		step = drain_step(shift, space, pace);
+		if (shift->relieved || is_held_back(engine->policy))
+			break;
+	}
+	if (is_held_back(engine->policy))
+		pay(engine, space->count.drained - drained);
+	if (fi_fate_calls(space, step))
+		fi_demand_call(space);
+	else if (step != FI_STEP_MORE)
+		put_off(space, step, space->count.drained != drained);
+	else if (crowded(worker, &shift->room) && !shift->relieved)
+		nap(SHARED_CPU_NAP_NS);
+}
+
 void *fi_drain_thread(void *arg)
 {
-	struct fi_drain_worker *worker = arg;
-	struct fi_engine *engine = worker->engine;
+	struct shift shift = { .worker = arg };
+	struct fi_engine *engine = shift.worker->engine;
 	struct fi_space *space;
-	struct fi_claim claim = { 0 };
-	unsigned claimed = 0; /* id of the space that it is for */
-	struct fi_room room;
 	size_t turn = 0;
 
-	fi_room_init(&room);
-	while ((space = wait_for_work(worker, &turn))) {
-		uint64_t drained = space->count.drained;
-		enum fi_step step = FI_STEP_MORE;
-
-		/* Whoever goes on after each chunk goes on where it was. */
-		if (space->id != claimed || !is_held_back(engine->policy))
-			claim = (struct fi_claim){ 0 };
-		claimed = space->id;
-		for (unsigned i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
-			fi_room_make_way(&room, engine);
-			if (crowded(worker, &room))
-				break;
-			if (!room.nr_left)
-				nap(SOLE_CPU_NAP_NS);
-			step = drain_step(space, &claim, keep_pace(space, i, engine->policy));
-			if (is_held_back(engine->policy))
-				break;
-		}
-		if (is_held_back(engine->policy))
-			pay(engine, space->count.drained - drained);
-		if (fi_fate_calls(space, step))
-			fi_demand_call(space);
-		else if (step != FI_STEP_MORE)
-			nap(RETRY_NS);
-		else if (crowded(worker, &room))
-			nap(SHARED_CPU_NAP_NS);
+	fi_post_take(&shift.worker->post);
+	fi_room_init(&shift.room);
+	while (!shift.relieved && (space = wait_for_work(shift.worker, &turn))) {
+		space->drain_stepped = fi_now_ns();
+		space->nr_drainers++;
+		drain(&shift, space);
+		space->nr_drainers--;
 		fi_space_put(space);
 	}
+	if (shift.relieved)
+		fi_engine_back(engine, 0, 0);
 	return NULL;
+}
+
+void fi_drain_relieve(struct fi_drain_worker *worker, uint64_t now)
+{
+	if (worker->unmanned || (fi_post_is_late(&worker->post, now) &&
+				 fi_engine_relieve(worker->engine, &worker->post, now)))
+		worker->unmanned = !fi_engine_replace(worker->engine, &worker->thread,
+						      fi_drain_thread, worker);
 }

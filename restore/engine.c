@@ -74,6 +74,9 @@ void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns)
 	(void)pthread_cond_timedwait(cond, lock, &ts);
 }
 
+/* How long the end waits for threads that were relieved. */
+#define BACK_NS UINT64_C(500000000)
+
 static void add_counters(struct fi_counters *sum, const struct fi_counters *more)
 {
 #define ADD(field) sum->field += more->field
@@ -147,7 +150,7 @@ static bool waiting(struct fi_demand_worker *worker)
 	return poll(&pfd, 1, 0) > 0;
 }
 
-/* Looks after workers that may starve (placement.h). */
+/* Looks after workers that may starve (placement.h), and those that may be stuck (relief.h). */
 static void *guard_thread(void *arg)
 {
 	struct fi_engine *engine = arg;
@@ -162,9 +165,12 @@ static void *guard_thread(void *arg)
 			struct fi_demand_worker *worker = &engine->demand[i];
 
 			fi_placement_guard(&worker->placement, waiting(worker), now);
+			fi_demand_relieve(worker, now);
 			if (worker->placement.cpu >= 0)
 				look_ns = FI_PLACEMENT_LOOK_NEAR_NS;
 		}
+		for (unsigned i = 0; i < engine->nr_drain; i++)
+			fi_drain_relieve(&engine->drain[i], now);
 		fi_room_make_way(&room, engine);
 		fi_cond_wait_ns(&engine->stop, &engine->guard_lock, look_ns);
 	}
@@ -172,17 +178,69 @@ static void *guard_thread(void *arg)
 	return NULL;
 }
 
-/* Signals are the session's: workers have them all blocked. */
-static int start(pthread_t *thread, void *(*run)(void *), void *arg)
+int fi_engine_start(const struct fi_engine *engine, pthread_t *thread, void *(*run)(void *),
+		    void *arg)
 {
+	pthread_attr_t attr;
 	sigset_t all, before;
 	int r;
 
+	(void)pthread_attr_init(&attr);
+	/* The guard, which starts some, keeps off CPUs itself. */
+	if (CPU_COUNT(&engine->everywhere))
+		(void)pthread_attr_setaffinity_np(&attr, sizeof(engine->everywhere),
+						  &engine->everywhere);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(thread, NULL, run, arg);
+	r = pthread_create(thread, &attr, run, arg);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attr);
 	return -r;
+}
+
+bool fi_engine_relieve(struct fi_engine *engine, struct fi_post *post, uint64_t now)
+{
+	/* Counted before: it may be back at once. */
+	if (atomic_fetch_add(&engine->nr_relieved, 1) < FI_RELIEF_MAX && fi_post_relieve(post, now))
+		return true;
+	atomic_fetch_sub(&engine->nr_relieved, 1);
+	return false;
+}
+
+bool fi_engine_replace(struct fi_engine *engine, pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	pthread_t next;
+
+	if (fi_engine_start(engine, &next, run, arg) < 0)
+		return false;
+	(void)pthread_detach(*thread);
+	*thread = next;
+	return true;
+}
+
+void fi_engine_back(struct fi_engine *engine, uint64_t ns, uint64_t nr_faults)
+{
+	(void)pthread_mutex_lock(&engine->lock);
+	if (nr_faults)
+		fi_latency_add(&engine->late, ns, nr_faults);
+	engine->nr_relieved--;
+	(void)pthread_cond_signal(&engine->relieved_back);
+	(void)pthread_cond_broadcast(&engine->work);
+	(void)pthread_mutex_unlock(&engine->lock);
+}
+
+/* Waits for threads that were relieved.  False: some are still stuck. */
+static bool all_back(struct fi_engine *engine)
+{
+	uint64_t until = fi_now_ns() + BACK_NS;
+	bool all;
+
+	(void)pthread_mutex_lock(&engine->lock);
+	for (uint64_t now = 0; engine->nr_relieved && now < until; now = fi_now_ns())
+		fi_cond_wait_ns(&engine->relieved_back, &engine->lock, BACK_NS / 10);
+	all = engine->nr_relieved == 0;
+	(void)pthread_mutex_unlock(&engine->lock);
+	return all;
 }
 
 static unsigned nr_workers(void)
@@ -206,6 +264,9 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 	engine->policy = &fi_ledger()->session.policy;
 	(void)pthread_mutex_init(&engine->lock, NULL);
 	(void)pthread_mutex_init(&engine->guard_lock, NULL);
+	if (sched_getaffinity(0, sizeof(engine->everywhere), &engine->everywhere) < 0)
+		CPU_ZERO(&engine->everywhere);
+	fi_cond_init(&engine->relieved_back);
 	fi_cond_init(&engine->work);
 	fi_cond_init(&engine->stop);
 	engine->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -217,7 +278,7 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 		r = fi_demand_worker_init(worker, engine,
 					  trace ? &trace->rings[engine->nr_demand] : NULL);
 		if (r == 0)
-			r = start(&worker->thread, fi_demand_thread, worker);
+			r = fi_engine_start(engine, &worker->thread, fi_demand_thread, worker);
 		if (r == 0)
 			engine->nr_demand++;
 		else
@@ -228,12 +289,12 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 
 		worker->engine = engine;
 		worker->index = engine->nr_drain;
-		r = start(&worker->thread, fi_drain_thread, worker);
+		r = fi_engine_start(engine, &worker->thread, fi_drain_thread, worker);
 		if (r == 0)
 			engine->nr_drain++;
 	}
 	if (r == 0)
-		r = start(&engine->guard, guard_thread, engine);
+		r = fi_engine_start(engine, &engine->guard, guard_thread, engine);
 	engine->has_guard = r == 0;
 	if (r < 0) {
 		fi_engine_free(engine);
@@ -360,6 +421,7 @@ void fi_engine_latency(const struct fi_engine *engine, struct fi_latency *sum)
 {
 	for (unsigned i = 0; i < engine->nr_demand; i++)
 		fi_latency_sum(sum, &engine->demand[i].latency);
+	fi_latency_sum(sum, &engine->late);
 }
 
 void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret)
@@ -377,10 +439,10 @@ void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret)
 	(void)pthread_mutex_unlock(&engine->lock);
 }
 
-void fi_engine_free(struct fi_engine *engine)
+bool fi_engine_free(struct fi_engine *engine)
 {
 	if (!engine)
-		return;
+		return true;
 	(void)pthread_mutex_lock(&engine->lock);
 	engine->stopping = true;
 	(void)pthread_cond_broadcast(&engine->work);
@@ -391,17 +453,24 @@ void fi_engine_free(struct fi_engine *engine)
 	if (engine->has_guard)
 		(void)pthread_join(engine->guard, NULL);
 	for (unsigned i = 0; i < engine->nr_drain; i++)
-		(void)pthread_join(engine->drain[i].thread, NULL);
+		if (!engine->drain[i].unmanned)
+			(void)pthread_join(engine->drain[i].thread, NULL);
 	for (unsigned i = 0; i < engine->nr_demand; i++) {
 		fi_demand_worker_ring(&engine->demand[i]);
-		(void)pthread_join(engine->demand[i].thread, NULL);
-		fi_demand_worker_done(&engine->demand[i]);
+		if (!engine->demand[i].unmanned)
+			(void)pthread_join(engine->demand[i].thread, NULL);
 	}
+	if (!all_back(engine))
+		return false;
+	for (unsigned i = 0; i < engine->nr_demand; i++)
+		fi_demand_worker_done(&engine->demand[i]);
 	fi_close(&engine->ended_fd);
 	free(engine->spaces.at);
+	(void)pthread_cond_destroy(&engine->relieved_back);
 	(void)pthread_cond_destroy(&engine->stop);
 	(void)pthread_cond_destroy(&engine->work);
 	(void)pthread_mutex_destroy(&engine->guard_lock);
 	(void)pthread_mutex_destroy(&engine->lock);
 	free(engine);
+	return true;
 }

@@ -87,7 +87,9 @@ void fi_engine_latency(const struct fi_engine *engine, struct fi_latency *sum);
 
 void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret);
 
-/* Stops the threads.  Only when no space is live: a live one would lose its server. */
-void fi_engine_free(struct fi_engine *engine);
+/* Stops the threads.  Only when no space is live: a live one would lose its server.  False: one of
+ * them is stuck (relief.h), and nothing that it may use can be freed: neither the engine nor the
+ * spaces' source, before the process ends. */
+bool fi_engine_free(struct fi_engine *engine);
 
 #endif

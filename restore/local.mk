@@ -52,6 +52,8 @@ librestore_a_SOURCES = \
 	restore/probes.h \
 	restore/procevents.c \
 	restore/procevents.h \
+	restore/relief.c \
+	restore/relief.h \
 	restore/report.c \
 	restore/report.h \
 	restore/request.c \

@@ -183,3 +183,9 @@ void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t n
 		return;
 	placement->still = 0;
 }
+
+void fi_placement_relieve(struct fi_placement *placement)
+{
+	if (placement->cpu >= 0)
+		go_away(placement, 0, "relieved");
+}

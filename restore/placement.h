@@ -68,6 +68,9 @@ void fi_placement_round(struct fi_placement *placement, pid_t pid, uint64_t now)
 /* Guard: one look.  @waiting: there is something for the worker to do. */
 void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t now);
 
+/* Guard: the thread is no worker any more; another one will call fi_placement_init. */
+void fi_placement_relieve(struct fi_placement *placement);
+
 /* How long the guard may sleep between looks, ns. */
 #define FI_PLACEMENT_LOOK_NEAR_NS 1000000
 #define FI_PLACEMENT_LOOK_AWAY_NS 5000000

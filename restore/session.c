@@ -648,10 +648,11 @@ static void end(struct session *session)
 {
 	fi_control_free(session->control);
 	fi_trace_writer_finish(session->writer);
-	fi_engine_free(session->engine);
+	if (fi_engine_free(session->engine)) {
+		fi_names_free(session->names);
+		fi_source_free(session->source);
+	}
 	fi_procevents_close(session->procevents);
-	fi_names_free(session->names);
-	fi_source_free(session->source);
 	fi_lazysock_done(&session->record->criu);
 	fi_close(&session->sigfd);
 	fi_close(&session->epfd);

@@ -34,12 +34,19 @@
 #define DISK_NS	     30000
 #define DISK_PAGE_NS 1000
 
+/* When none of the reads of a file has returned for so long, and there are so many, it does not get
+ * more of them, but what the page cache has is still there to be had. */
+#define HANGS_NS    UINT64_C(20000000)
+#define HANGS_READS 4
+
 struct mapped_file {
 	int fd; /* the image's */
 	const uint8_t *map;
 	uint64_t size;
 	_Atomic uint64_t mapped; /* bytes from the start on whose pages are mapped */
 	_Atomic uint64_t ahead;	 /* the disk was told to read up to here */
+	_Atomic unsigned reads;	 /* under way */
+	_Atomic uint64_t moved;	 /* when the first of them began or the last one returned, ns */
 };
 
 struct fi_source {
@@ -120,6 +127,44 @@ static void read_ahead(struct mapped_file *file, uint64_t off)
 	(void)posix_fadvise(file->fd, (off_t)off, (off_t)READ_AHEAD, POSIX_FADV_WILLNEED);
 }
 
+/* Whether [off, off + len) is in the page cache.  Where the kernel cannot tell (before 6.5), it is
+ * not. */
+static bool resident(const struct mapped_file *file, uint64_t off, uint64_t len)
+{
+	struct {
+		uint64_t off, len;
+	} range = { off, len };
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} stat;
+
+	return syscall(SYS_cachestat, file->fd, &range, &stat, 0) == 0 &&
+	       stat.cached >= len / FI_PAGE_SIZE;
+}
+
+static bool hangs(const struct mapped_file *file, uint64_t now)
+{
+	uint64_t moved = file->moved;
+
+	return file->reads >= HANGS_READS && now > moved && now - moved > HANGS_NS;
+}
+
+/* read_all, and how the file does is noted. */
+static bool read_noted(struct mapped_file *file, uint8_t *room, uint64_t len, uint64_t off,
+		       uint64_t now, uint64_t *after)
+{
+	bool all;
+
+	if (file->reads == 0)
+		file->moved = now;
+	atomic_fetch_add_explicit(&file->reads, 1, memory_order_relaxed);
+	all = read_all(file->fd, room, len, off);
+	*after = fi_now_ns();
+	file->moved = *after;
+	atomic_fetch_sub_explicit(&file->reads, 1, memory_order_relaxed);
+	return all;
+}
+
 const uint8_t *fi_source_fetch(struct fi_source *source, unsigned index, const uint8_t *bytes,
 			       uint64_t len, uint8_t *room, enum fi_fetch why)
 {
@@ -130,10 +175,11 @@ const uint8_t *fi_source_fetch(struct fi_source *source, unsigned index, const u
 	if (fi_source_is_mapped(source, index, bytes, len))
 		return bytes;
 	before = fi_now_ns();
+	if (hangs(file, before) && !resident(file, off, len))
+		return NULL;
 	if (why == FI_FETCH_NEEDED)
 		source->needed = before;
-	readable = read_all(file->fd, room, len, off);
-	after = fi_now_ns();
+	readable = read_noted(file, room, len, off, before, &after);
 	if (why == FI_FETCH_NEEDED)
 		source->needed = 0;
 	if (after - before > DISK_NS + len / FI_PAGE_SIZE * DISK_PAGE_NS) {
@@ -148,23 +194,10 @@ const uint8_t *fi_source_fetch(struct fi_source *source, unsigned index, const u
 uint64_t fi_source_waited(const struct fi_source *source, uint64_t now)
 {
 	uint64_t needed = source->needed;
+	bool waits = needed && now > needed && now - needed > DISK_NS;
 
-	return needed && now - needed > DISK_NS ? now : source->waited;
-}
-
-/* Whether [off, off + len) is in the page cache.  Where the kernel cannot tell (before 6.5), it is
- * not. */
-static bool resident(const struct mapped_file *file, uint64_t off, uint64_t len)
-{
-	struct {
-		uint64_t off, len;
-	} range = { off, len };
-	struct {
-		uint64_t cached, dirty, writeback, evicted, recently_evicted;
-	} stat;
-
-	return syscall(SYS_cachestat, file->fd, &range, &stat, 0) == 0 &&
-	       stat.cached >= len / FI_PAGE_SIZE;
+	/* To spare a disk that does not answer is of no use. */
+	return waits && now - needed < HANGS_NS ? now : source->waited;
 }
 
 static bool map_more_of(struct mapped_file *file)

@@ -37,7 +37,8 @@ enum fi_fetch {
 
 /* Where a copy may take @len bytes from at once: @bytes (an address in pages file @file) where the
  * file is mapped so far, else @room, into which they were read: page aligned, FI_FETCH_MAX bytes.
- * What cannot be read is returned as @bytes: the copy will say so. */
+ * What cannot be read is returned as @bytes: the copy will say so.
+ * NULL: not now, because the file's disk does not answer, and they are not in the page cache. */
 const uint8_t *fi_source_fetch(struct fi_source *source, unsigned file, const uint8_t *bytes,
 			       uint64_t len, uint8_t *room, enum fi_fetch why);
 

@@ -61,6 +61,13 @@ enum fi_space_state {
 	FI_SPACE_FAILED, /* cannot be served with certainty: its task must not run on */
 };
 
+/* Where a space is whose reader was relieved (relief.h). */
+enum fi_space_place {
+	FI_SPACE_HERE,
+	FI_SPACE_AWAY, /* in the hands of the thread that was relieved */
+	FI_SPACE_BACK, /* given back, and not looked at yet */
+};
+
 /* An UNMAP that trails behind a REMAP; see events.c. */
 struct fi_trailing {
 	uint64_t start, end;
@@ -112,8 +119,14 @@ struct fi_space {
 
 	struct fi_counters count;
 	const struct fi_witness *witness; /* the engine's, as its reader is; NULL: nobody */
-	void *worker;	/* the engine's: its reader; under the engine's lock until it is added */
-	uint64_t since; /* the engine's: when it was added, ns, monotonic */
+	void *worker; /* the engine's: its reader; under the engine's lock until it is added */
+	_Atomic enum fi_space_place place; /* the engine's */
+	uint64_t stepped;		   /* its worker's: when the last step began, ns */
+	uint64_t retry_at, retry_ns;	   /* its worker's: when to try again; the pause before */
+	_Atomic uint64_t drain_after, drain_pause; /* the same for the drain */
+	_Atomic unsigned nr_drainers;		   /* threads of the drain that have it */
+	_Atomic uint64_t drain_stepped;		   /* when the last step of one began, ns */
+	uint64_t since;		      /* the engine's: when it was added, ns, monotonic */
 	_Atomic uint64_t last_fault;  /* the engine's: ns */
 	_Atomic uint64_t burst_since; /* the engine's: the first fault after a long pause, ns */
 	bool doomed, killed;	      /* its worker's */

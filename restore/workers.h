@@ -15,6 +15,7 @@
 #include "restore/engine.h"
 #include "restore/latency.h"
 #include "restore/placement.h"
+#include "restore/relief.h"
 #include "restore/trace.h"
 #include "restore/witness.h"
 
@@ -37,12 +38,17 @@ struct fi_demand_worker {
 	int epfd;
 	int bell; /* eventfd: look at `called` */
 
+	/* The thread that is there may be stuck in a step, and then another takes its place (relief.h). */
+	struct fi_post post;
+	struct fi_space *stepping; /* the step's */
+	bool unmanned;		   /* the guard's: no thread could be started */
+
 	struct fi_latency latency;   /* the worker writes it */
-	struct fi_trace_ring *trace; /* the same; NULL: none is wanted */
-	struct fi_witness witness;   /* of its spaces, with a trace */
+	struct fi_trace_ring *trace; /* under trace_lock; NULL: none is wanted */
+	pthread_mutex_t trace_lock;
+	struct fi_witness witness; /* of its spaces, with a trace */
 
 	/* The worker's own: */
-	uint64_t now;		    /* taken before the step's read */
 	struct fi_space_list retry; /* to be stepped again soon */
 	struct fi_space_list ended; /* released when no event can name them any more */
 
@@ -54,6 +60,8 @@ struct fi_drain_worker {
 	struct fi_engine *engine;
 	pthread_t thread;
 	unsigned index;
+	struct fi_post post;
+	bool unmanned; /* the guard's */
 };
 
 struct fi_engine {
@@ -77,6 +85,11 @@ struct fi_engine {
 	struct fi_space_list spaces;	/* live; the list is a user of each */
 	struct fi_engine_totals *ended; /* durable: sums over spaces that have ended */
 	uint64_t drain_from;		/* with a rate: when the next chunk may be taken, ns */
+	struct fi_latency late;		/* of faults that threads had when they were relieved */
+
+	_Atomic unsigned nr_relieved; /* threads that were, and are still in their step */
+	pthread_cond_t relieved_back; /* with lock */
+	cpu_set_t everywhere;	      /* where threads may run */
 };
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space);
@@ -93,6 +106,25 @@ void fi_demand_call(struct fi_space *space);
 int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine,
 			  struct fi_trace_ring *trace);
 void fi_demand_worker_done(struct fi_demand_worker *worker);
+
+/* The guard: a worker whose thread is stuck is given another one. */
+void fi_demand_relieve(struct fi_demand_worker *worker, uint64_t now);
+void fi_drain_relieve(struct fi_drain_worker *worker, uint64_t now);
+
+/* Starts the thread of a worker, with all signals blocked: they are the session's.  Returns 0 or a
+ * negative errno. */
+int fi_engine_start(const struct fi_engine *engine, pthread_t *thread, void *(*run)(void *),
+		    void *arg);
+
+/* Relieves the thread at @post if it is stuck; it is one of nr_relieved from then on. */
+bool fi_engine_relieve(struct fi_engine *engine, struct fi_post *post, uint64_t now);
+
+/* The same in place of @thread, which was relieved: false when it has to be tried again. */
+bool fi_engine_replace(struct fi_engine *engine, pthread_t *thread, void *(*run)(void *),
+		       void *arg);
+
+/* From a thread that was relieved, at its end; its last faults have taken @ns. */
+void fi_engine_back(struct fi_engine *engine, uint64_t ns, uint64_t nr_faults);
 
 /* Has the worker's thread see `stopping`. */
 void fi_demand_worker_ring(struct fi_demand_worker *worker);

@@ -3,7 +3,7 @@
 
 faults_tests = tests/faults/test-faults.sh
 TESTS += $(faults_tests)
-EXTRA_DIST += $(faults_tests) tests/faults/run
+EXTRA_DIST += $(faults_tests) tests/faults/neighbour tests/faults/run
 
 # FAULTS_TRIALS in all; what came of each is in faults.json.
 FAULTS_TRIALS = 320

@@ -17,6 +17,7 @@ tests_integration_programs_scenarios_SOURCES = \
 	tests/integration/programs/lives.c \
 	tests/integration/programs/main.c \
 	tests/integration/programs/moves.c \
+	tests/integration/programs/neighbours.c \
 	tests/integration/programs/pattern.c \
 	tests/integration/programs/protects.c \
 	tests/integration/programs/scenario.h \
@@ -36,6 +37,17 @@ tests_integration_tools_split_image_SOURCES = tests/integration/tools/split-imag
 tests_integration_tools_split_image_CFLAGS = $(integration_cflags)
 tests_integration_tools_split_image_LDFLAGS = $(PTHREAD_CFLAGS)
 
+# A disk with troubles, for those that can have one.
+if HAVE_FUSE
+check_PROGRAMS += tests/integration/tools/disk
+tests_integration_tools_disk_SOURCES = tests/integration/tools/disk.c
+tests_integration_tools_disk_CFLAGS = $(integration_cflags) $(FUSE_CFLAGS)
+tests_integration_tools_disk_LDFLAGS = $(PTHREAD_CFLAGS)
+tests_integration_tools_disk_LDADD = $(FUSE_LIBS)
+else
+EXTRA_DIST += tests/integration/tools/disk.c
+endif
+
 integration_tests = \
 	tests/integration/test-again.sh \
 	tests/integration/test-advises.sh \
@@ -44,6 +56,7 @@ integration_tests = \
 	tests/integration/test-cli.sh \
 	tests/integration/test-confined.sh \
 	tests/integration/test-control.sh \
+	tests/integration/test-disks.sh \
 	tests/integration/test-forks.sh \
 	tests/integration/test-inspect.sh \
 	tests/integration/test-kills.sh \
@@ -58,6 +71,7 @@ integration_tests = \
 	tests/integration/test-scenarios.sh \
 	tests/integration/test-sessions.sh \
 	tests/integration/test-shapes.sh \
+	tests/integration/test-strangers.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \
 	tests/integration/test-top.sh \
@@ -70,6 +84,7 @@ integration_tests = \
 TESTS += $(integration_tests)
 EXTRA_DIST += \
 	$(integration_tests) \
+	tests/integration/disk.sh \
 	tests/integration/functions.sh \
 	tests/integration/programs/rich.py \
 	tests/integration/tools/check-metrics.py \

@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "restore/engine.h"
+#include "restore/workers.h"
 #include "tests/unit/fake-uffd.h"
 #include "tests/unit/toy-image.h"
 
@@ -31,6 +32,8 @@ static struct fi_engine *engine;
 static struct fi_space *spaces[4096]; /* by descriptor; each with a user of ours */
 static _Atomic int nr_born, nr_ended, broken;
 static _Atomic bool look_when_born;
+static _Atomic int sticky = -1; /* copies into this one take as long as it is that */
+static _Atomic int nr_stuck;
 
 static void *look_thread(void *arg)
 {
@@ -102,6 +105,7 @@ static int setup(void **state)
 	memset(spaces, 0, sizeof(spaces));
 	nr_born = nr_ended = broken = 0;
 	look_when_born = false;
+	sticky = -1;
 	fake_watch = watch;
 	return fi_engine_new(&watcher, NULL, &engine, NULL);
 }
@@ -110,6 +114,7 @@ static int teardown(void **state)
 {
 	struct fi_engine_totals left = { .nr_live = 1 };
 
+	sticky = -1;
 	/* An engine ends only when every space has. */
 	for (int waited = 0; left.nr_live && waited < WAIT_MS; waited++) {
 		for (int fd = 0; fd < 4096; fd++)
@@ -642,6 +647,109 @@ static void a_child_that_cannot_be_watched_is_an_orphan(void **state)
 	assert_int_equal(fake_nr(FAKE_CLOSE), 0);
 }
 
+/* --- threads that are stuck ----------------------------------------------------------------- */
+
+static void stick(const struct fake_call *call)
+{
+	watch(call);
+	if (call->op != FAKE_COPY || call->fd != sticky)
+		return;
+	nr_stuck++;
+	while (call->fd == sticky)
+		nap_ms(1);
+	nr_stuck--;
+}
+
+/* More than there are workers, and more than steps may be stuck at once. */
+#define SOME (2 * FI_MAX_WORKERS + 1)
+
+static void a_stuck_fault_keeps_nobody_else_waiting(void **state)
+{
+	struct fi_latency latency = { 0 };
+	struct fi_space *some[SOME];
+
+	fake_watch = stick;
+	for (int i = 0; i < SOME; i++)
+		some[i] = add();
+	sticky = some[0]->uffd;
+	fake_push(sticky, fault(7));
+	wait_until(nr_stuck == 1);
+	for (int round = 1; round <= 3; round++) {
+		for (int i = 1; i < SOME; i++)
+			fake_push(some[i]->uffd, fault(7 * (unsigned)round));
+		for (int i = 1; i < SOME; i++)
+			wait_until(some[i]->count.demanded == (unsigned)round);
+	}
+	wait_until(some[0]->place == FI_SPACE_AWAY);
+	fake_push(sticky, fault(100)); /* nobody else may read it meanwhile */
+	fi_engine_look(engine, some[0]);
+	nap_ms(5);
+	assert_int_equal(some[0]->count.demanded, 0);
+	assert_int_equal(fake_waiting(sticky), 1);
+
+	sticky = -1;
+	wait_until(some[0]->count.demanded == 2);
+	fake_push(some[0]->uffd, fault(200));
+	wait_until(some[0]->count.demanded == 3);
+	fi_engine_latency(engine, &latency);
+	assert_true(latency.max >= FI_RELIEF_NS);
+	assert_true(fi_latency_count(&latency) >= 3 + 3 * (SOME - 1));
+
+	fi_engine_restored(engine);
+	wait_until(totals().nr_live == 0);
+	assert_int_equal(totals().nr_failed, 0);
+}
+
+/* It is the parent's reader, so the child is its to add. */
+static void a_child_is_born_to_a_thread_that_was_relieved(void **state)
+{
+	struct fi_space *parent = add();
+	int child = fake_uffd_new();
+
+	fake_watch = stick;
+	sticky = parent->uffd;
+	fake_push(sticky, fault(7));
+	wait_until(parent->place == FI_SPACE_AWAY);
+	fake_push(sticky, fake_fork(child));
+	sticky = -1;
+	wait_until(nr_born == 1);
+	fake_push(child, fault(7));
+	wait_until(spaces[child]->count.faults == 1);
+}
+
+static void a_stuck_drain_keeps_no_other_space_from_its_pages(void **state)
+{
+	struct fi_space *some[SOME];
+
+	fake_watch = stick;
+	for (int i = 0; i < SOME; i++)
+		some[i] = add();
+	sticky = some[0]->uffd;
+	fi_engine_restored(engine);
+	for (int i = 1; i < SOME; i++)
+		wait_until(fi_space_nr_owed(some[i]) == 0);
+	wait_until(totals().nr_live == 1);
+	assert_int_equal(fi_space_nr_owed(some[0]), 600);
+	sticky = -1;
+	wait_until(totals().nr_live == 0);
+	assert_int_equal(totals().count.drained, SOME * 600);
+}
+
+/* A task that has no memory to be given any is tried again ever more seldom. */
+static void what_is_put_off_is_put_off_for_longer_and_longer(void **state)
+{
+	struct fi_space *full = add(), *other = add();
+
+	fake_always(full->uffd, FAKE_COPY, -ENOMEM);
+	fake_push(full->uffd, fault(7));
+	fi_engine_restored(engine);
+	wait_until(totals().nr_live == 1);
+	assert_true(other->uffd < 0);
+	wait_until(full->retry_ns == 10000000 && full->drain_pause == 10000000);
+	fake_always(full->uffd, FAKE_COPY, 0);
+	wait_until(totals().nr_live == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -668,6 +776,10 @@ int main(void)
 		TEST(a_failed_restore_kills_every_task),
 		TEST(a_failed_space_is_counted_once),
 		TEST(a_descriptor_that_cannot_be_watched_is_refused),
+		TEST(a_stuck_fault_keeps_nobody_else_waiting),
+		TEST(a_child_is_born_to_a_thread_that_was_relieved),
+		TEST(a_stuck_drain_keeps_no_other_space_from_its_pages),
+		TEST(what_is_put_off_is_put_off_for_longer_and_longer),
 		TEST(a_child_that_cannot_be_watched_is_an_orphan),
 	};
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -105,10 +106,55 @@ static void protect_segv(void)
 	check_area(&area);
 }
 
+/* --- vm.max_map_count ----------------------------------------------------------------------- */
+
+#define MANY_MAPS ((size_t)1 << 20) /* more than any kernel's default */
+
+static void *never_written; /* watched, and nothing of it is in the image */
+
+static void prepare_crowded(void)
+{
+	prepare();
+	never_written = map_memory(8 * MIB);
+}
+
+/* Takes every mapping that this process may have. */
+static void *take_all_maps(void)
+{
+	uint8_t *mem = mmap(NULL, MANY_MAPS * PAGE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t nr = 1;
+
+	REQUIRE(mem != MAP_FAILED);
+	while (nr < MANY_MAPS && mprotect(mem + nr * PAGE, PAGE, PROT_READ) == 0)
+		nr += 2;
+	REQUIRE(nr < MANY_MAPS && errno == ENOMEM);
+	return mem;
+}
+
+static void protect_crowded(void)
+{
+	void *maps;
+
+	protect_stripes(PROT_READ);
+	maps = take_all_maps();
+	REQUIRE(munmap((uint8_t *)never_written + 3 * PAGE, PAGE) < 0 && errno == ENOMEM);
+	check_zero(never_written, 4 * MIB / PAGE);
+	check_area(&area);
+	for (int i = 0; i < 50; i++) /* whatever ends meanwhile ends without a mapping to spare */
+		nap_ms(4);
+	check_area(&area);
+	check_zero(never_written, 8 * MIB / PAGE);
+	REQUIRE(munmap(maps, MANY_MAPS * PAGE) == 0);
+	protect(0, area.nr_pages, PROT_READ | PROT_WRITE);
+	write_all(44);
+}
+
 const struct scenario protect_scenarios[] = {
 	{ "protect-read", prepare, protect_read },
 	{ "protect-none", prepare, protect_none },
 	{ "protect-fork", prepare, protect_and_fork },
 	{ "protect-segv", prepare, protect_segv },
+	{ "protect-crowded", prepare_crowded, protect_crowded },
 	{ NULL, NULL, NULL },
 };
