@@ -201,6 +201,12 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 	fi_engine_note_forked(engine);
 }
 
+static struct fi_birth birth_of(struct fi_demand_worker *worker)
+{
+	return (struct fi_birth){ on_born, fi_engine_stillborn, fi_engine_wipes, fi_engine_alone,
+				  worker };
+}
+
 static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum fi_fate fate)
 {
 	if (fate == FI_FATE_END) {
@@ -222,8 +228,7 @@ static uint64_t load(const _Atomic uint64_t *counter)
 /* One step, and what it means for where and when the others run. */
 static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *space)
 {
-	const struct fi_birth birth = { on_born, fi_engine_stillborn, fi_engine_wipes,
-					fi_engine_alone, worker };
+	const struct fi_birth birth = birth_of(worker);
 	uint64_t faults = load(&space->count.faults);
 	enum fi_step step;
 
@@ -245,6 +250,7 @@ static enum fi_step step_once(struct fi_demand_worker *worker, struct fi_space *
 
 static void step_space(struct fi_demand_worker *worker, struct fi_space *space)
 {
+	const struct fi_birth birth = birth_of(worker);
 	enum fi_step step = FI_STEP_END;
 
 	if (space->uffd < 0)
@@ -255,16 +261,18 @@ static void step_space(struct fi_demand_worker *worker, struct fi_space *space)
 		if (step != FI_STEP_MORE)
 			break;
 	}
-	meet(worker, space, fi_fate_after(space, step, worker->engine->restored));
+	meet(worker, space, fi_fate_after(space, step, worker->engine->restored, &birth));
 }
 
 /* Somebody rang. */
 static void look_at(struct fi_demand_worker *worker, struct fi_space *space)
 {
+	const struct fi_birth birth = birth_of(worker);
 	struct fi_engine *engine = worker->engine;
 
 	if (space->uffd >= 0)
-		meet(worker, space, fi_fate_called(space, engine->restored, engine->abandoned));
+		meet(worker, space,
+		     fi_fate_called(space, engine->restored, engine->abandoned, &birth));
 }
 
 static void answer_calls(struct fi_demand_worker *worker)

@@ -37,8 +37,8 @@ struct view {
 	unsigned parent;
 	int uffd;
 	uint64_t origin[NR_PLACES], owed[NR_PLACES];
-	size_t displaced, left, trailing;
-	bool landed, failed;
+	size_t displaced, left, changes;
+	bool landed, failed, newborn;
 };
 
 struct views {
@@ -133,9 +133,10 @@ static struct view view_of(struct fi_space *space)
 		.parent = space->parent,
 		.uffd = space->uffd,
 		.displaced = fi_layout_count(&space->displaced),
-		.left = fi_layout_count(&space->left),
-		.trailing = space->nr_trailing,
+		.left = space->nr_left,
+		.changes = space->past.nr_changes,
 		.landed = space->landed,
+		.newborn = space->newborn,
 	};
 
 	if (space->state != FI_SPACE_LIVE) /* what it has is not looked at any more */
@@ -226,9 +227,9 @@ static void foresee(void)
 
 static void tell(const char *what, const struct view *view)
 {
-	(void)fprintf(stderr, "# %s: fd %d of %u: %zu displaced %zu left %zu trailing %d:", what,
-		      view->uffd, view->parent, view->displaced, view->left, view->trailing,
-		      view->landed);
+	(void)fprintf(stderr, "# %s: fd %d of %u: %zu displaced %zu left %zu changes %d %d:", what,
+		      view->uffd, view->parent, view->displaced, view->left, view->changes,
+		      view->landed, view->newborn);
 	for (unsigned i = 0; i < NR_PLACES; i++)
 		(void)fprintf(stderr, " %llx%s", (unsigned long long)view->origin[i] >> 12,
 			      view->owed[i] ? "" : "-");
