@@ -344,8 +344,11 @@ int fi_events_grow_up(struct fi_space *space, const struct fi_birth *birth)
 static void hand_over(struct fi_space *space, struct fi_space *child, int r,
 		      const struct fi_birth *birth)
 {
+	/* Whatever it is, it is its parent's no more. */
+	int shown = fi_space_show(child);
+
 	if (r == 0 || r == -EAGAIN)
-		r = fi_space_show(child);
+		r = shown;
 	if (r == -ESRCH) {
 		child->state = FI_SPACE_GONE;
 	} else if (r < 0) {

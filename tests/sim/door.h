@@ -25,6 +25,7 @@ enum plant {
 	PLANT_FAULT_DROPPED,  /* a message in a batch is overlooked */
 	PLANT_PARKED_DROPPED, /* parked faults are forgotten */
 	PLANT_PROBE_NOWHERE,  /* a probe says that nothing is watched at its address */
+	PLANT_TAKEOVER_NO_WAKE, /* a new engine lets those sleep who wait for the old one */
 	PLANT_NR,
 };
 
@@ -36,7 +37,11 @@ struct door {
 	int copying[M_FDS]; /* fills in flight */
 	unsigned calls;
 	unsigned progress; /* messages, pages and closes there were */
+	bool taking_over;  /* a new engine has not begun yet */
 	void (*yield)(const char *where);
+	/* Around what the kernel does.  An engine that is killed is so once it has left. */
+	void (*enter)(void);
+	void (*leave)(void);
 	void (*violation)(const char *what);
 	void (*trace)(const char *format, ...) __attribute__((format(printf, 1, 2)));
 };

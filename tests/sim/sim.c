@@ -41,6 +41,7 @@
 #include "restore/fate.h"
 #include "restore/fill.h"
 #include "restore/log.h"
+#include "restore/takeover.h"
 #include "tests/sim/door.h"
 #include "tests/unit/fail-alloc.h"
 #include "tests/unit/toy-image.h"
@@ -53,6 +54,7 @@ struct lane {
 	char *stack;
 	unsigned rounds; /* how often it was through with a step */
 	bool busy;	 /* inside a step: it must be resumed until it is through */
+	bool in_kernel;
 };
 
 /* A space in the engine's lists. */
@@ -88,7 +90,8 @@ static struct {
 	uint64_t unreadable; /* address at the dump of a page that the image has lost; 0: none */
 	bool odd_sources;
 	bool risky; /* see note_risk */
-	bool may_fail_alloc;
+	bool may_fail_alloc, may_die;
+	bool dying, must_die; /* the engine */
 	bool stays; /* the program uses MREMAP_DONTUNMAP; from here: */
 	uint64_t stayed[32], stayed_len[32];
 	int nr_stayed;
@@ -177,7 +180,23 @@ static void lane_yield(const char *where)
 {
 	sim.waiting = strcmp(where, "at the gate") == 0 ||
 		      strcmp(where, "waiting for the mmap lock") == 0;
-	if (sim.running && choose(3) == 0)
+	if (sim.running && (sim.dying || choose(3) == 0))
+		back_to_scheduler();
+}
+
+static void enter_kernel(void)
+{
+	if (sim.running)
+		sim.running->in_kernel = true;
+}
+
+/* A killed engine's thread does not come back from there. */
+static void leave_kernel(void)
+{
+	if (!sim.running)
+		return;
+	sim.running->in_kernel = false;
+	if (sim.dying)
 		back_to_scheduler();
 }
 
@@ -292,19 +311,51 @@ static void read_space(struct seat *seat, const struct fi_birth *birth)
 		meet(seat, fi_fate_after(space, step, sim.restored, birth));
 }
 
+static void found(void *arg, struct fi_space *space)
+{
+	(void)arg;
+	trace("  space %d: fd %d is found", sim.nr_spaces, space->uffd);
+	add_space(space);
+	sim.seats[sim.nr_spaces - 1].called = true;
+}
+
+static const struct fi_task_image *task_of(void *arg, uint32_t vpid)
+{
+	(void)arg;
+	(void)vpid;
+	return &sim.toy->task;
+}
+
+static void take_over(const struct fi_birth *birth)
+{
+	const struct fi_heir heir = {
+		.task = task_of, .source = sim.source, .birth = *birth, .found = found
+	};
+
+	if (fi_takeover(&heir) < 0)
+		sim.must_die = true; /* there was no memory: the next one may have more luck */
+	else
+		door.taking_over = false;
+}
+
 static void demand_once(void)
 {
 	static const struct fi_birth birth = { born, stillborn, wipes, alone, NULL };
 
+	if (door.taking_over)
+		take_over(&birth);
 	for (int i = 0; i < sim.nr_spaces; i++)
 		read_space(&sim.seats[i], &birth);
 }
 
 static void drain_once(void)
 {
-	struct seat *seat = &sim.seats[sim.drain_turn++ % sim.nr_spaces];
 	struct fi_claim claim = { 0 };
+	struct seat *seat;
 
+	if (door.taking_over || sim.nr_spaces == 0)
+		return;
+	seat = &sim.seats[sim.drain_turn++ % sim.nr_spaces];
 	if (seat->space->uffd < 0 || seat->space->state != FI_SPACE_LIVE || !sim.restored ||
 	    fi_space_nr_owed(seat->space) == 0)
 		return;
@@ -355,8 +406,58 @@ static void start_lane(int i)
 	lane->context.uc_stack.ss_sp = lane->stack;
 	lane->context.uc_stack.ss_size = STACK;
 	lane->context.uc_link = NULL;
-	lane->busy = false;
+	lane->busy = lane->in_kernel = false;
 	makecontext(&lane->context, (void (*)(void))(void *)lane_main, 1, i);
+}
+
+static void step_thread(int i);
+
+/* --- the engine's death ----------------------------------------------------------------------------- */
+
+static bool has_seat(const struct fi_space *space)
+{
+	for (int i = 0; i < sim.nr_spaces; i++)
+		if (sim.seats[i].space == space)
+			return true;
+	return false;
+}
+
+/* What is in the kernel leaves it; what the engine knew is lost but for the ledger; the next engine
+ * takes over. */
+static void kill_engine(void)
+{
+	bool left;
+
+	trace("the engine is killed");
+	sim.dying = true;
+	do {
+		left = true;
+		for (int i = 0; i < NR_LANES; i++) {
+			if (!sim.lanes[i].in_kernel)
+				continue;
+			resume(i);
+			left = false;
+		}
+		/* They may wait for one of the program's. */
+		for (int i = 0; !left && i < M_THREADS; i++)
+			if (m_can_step(&sim.m, i))
+				step_thread(i);
+	} while (!left);
+	sim.dying = sim.must_die = false;
+	memset(door.copying, 0, sizeof(door.copying));
+	for (int i = 0; i < sim.nr_spaces; i++) {
+		struct fi_space *space = sim.seats[i].space;
+
+		for (size_t k = 0; k < space->nr_newborns; k++)
+			if (!has_seat(space->newborns[k]))
+				fi_space_put(space->newborns[k]);
+	}
+	for (int i = 0; i < sim.nr_spaces; i++)
+		fi_space_put(sim.seats[i].space);
+	sim.nr_spaces = sim.drain_turn = 0;
+	for (int i = 0; i < NR_LANES; i++)
+		start_lane(i);
+	door.taking_over = true;
 }
 
 /* --- the image ------------------------------------------------------------------------------------- */
@@ -760,6 +861,8 @@ static void begin(void)
 	door.m = &sim.m;
 	door.calls = 0;
 	door.yield = lane_yield;
+	door.enter = enter_kernel;
+	door.leave = leave_kernel;
 	door.violation = plain_violation;
 	door.trace = trace;
 	sim.m.yield = model_yield;
@@ -778,6 +881,8 @@ static void begin(void)
 	sim.stays = choose(2);
 	sim.nr_stayed = 0;
 	sim.may_fail_alloc = choose(8) == 1;
+	sim.may_die = choose(4) == 1;
+	sim.must_die = door.taking_over = false;
 	sim.fail_alloc = -1;
 	if (choose(4) == 0)
 		sim.m.fail_fork_after = 2;
@@ -816,6 +921,8 @@ static void one_step(void)
 	}
 	if (choose(64) == 0)
 		sim.m.fail_pages = choose(2) ? -1 : choose(3);
+	if (sim.must_die || (sim.may_die && choose(64) == 1))
+		kill_engine();
 	if (sim.may_fail_alloc && choose(32) == 0) {
 		sim.fail_alloc = choose(6);
 		sim.risky = true; /* what cannot be followed must not run */
@@ -853,6 +960,8 @@ static void rest(void)
 		moved = false;
 		for (int i = 0; i < sim.nr_orphans; i++)
 			kill_all_of(sim.orphans[i]);
+		if (sim.must_die)
+			kill_engine();
 		for (int i = 0; i < M_THREADS; i++) {
 			if (!m_can_step(&sim.m, i))
 				continue;
