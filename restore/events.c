@@ -384,6 +384,7 @@ static void deliver_all(struct fi_space *space, bool all, const struct fi_birth 
 static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birth)
 {
 	bool settled = !fi_events_unsettled(space) && birth->alone(birth->arg, space);
+	bool borne = false;
 	struct fi_space *child = NULL;
 	int r, shown;
 
@@ -398,10 +399,14 @@ static int on_fork(struct fi_space *space, int uffd, const struct fi_birth *birt
 	}
 	if (r == 0 && (settled || space->newborn))
 		r = wipe(space, child, birth);
-	if (r == 0)
-		r = fi_space_show(child);
-	if (r == 0 && child->newborn && !space->newborn)
+	if (r == 0 && child->newborn && !space->newborn) {
 		r = fi_past_bear(space, child);
+		borne = r == 0;
+	}
+	if (r == 0) /* last: from here on its record owns the descriptor */
+		r = fi_space_show(child);
+	if (r < 0 && borne)
+		space->nr_newborns--;
 	if (r < 0 && child) {
 		child->uffd = -EBADF;
 		fi_space_put(child);

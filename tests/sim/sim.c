@@ -638,6 +638,9 @@ static bool races(int thread, const struct m_call *call)
 	case M_OP_EXIT:
 		return sim.stays && move;
 	case M_OP_MREMAP:
+		if (sim.may_die && is_under_way_at(thread, M_OP_MADVISE, call->to,
+						   call->to + call->new_len))
+			return true;
 		return (sim.stays &&
 			(fork || move ||
 			 is_under_way_at(thread, M_OP_MUNMAP, call->to, call->to + call->new_len) ||
@@ -649,6 +652,8 @@ static bool races(int thread, const struct m_call *call)
 			!is_hole(thread, call->to, call->to + call->new_len)) ||
 		       is_under_way_at(thread, M_OP_MUNMAP, call->addr, end) ||
 		       is_under_way_at(thread, M_OP_MMAP, call->addr, end);
+	case M_OP_MADVISE: /* of what an engine that dies may have given, and not noted */
+		return sim.may_die && moves(thread, call->addr, end, false);
 	case M_OP_MUNMAP:
 	case M_OP_MMAP:
 		return moves(thread, call->addr, end, true) ||
