@@ -272,7 +272,8 @@ static int ask(struct fi_space *child, struct group *group)
 	return 0;
 }
 
-/* What was moved was there to be moved. */
+/* What was moved was there to be moved, and nothing was where it came to: that would have been
+ * unmapped first. */
 static bool is_possible(const struct fi_newborn *newborn, const struct group *group,
 			const struct history *history)
 {
@@ -280,10 +281,14 @@ static bool is_possible(const struct fi_newborn *newborn, const struct group *gr
 		const struct fi_change *change = &newborn->past.changes[history->change[i]];
 		const struct history before = { history->change, i };
 
-		for (size_t k = 0; change->moved && k < group->nr_borders; k++)
-			if (group->border[k] >= change->start && group->border[k] < change->end &&
-			    predict(newborn, &before, group->border[k]) == IS_NOT)
+		for (size_t k = 0; change->moved && k < group->nr_borders; k++) {
+			uint64_t at = group->border[k];
+			enum prediction is = predict(newborn, &before, at);
+
+			if ((at >= change->start && at < change->end && is == IS_NOT) ||
+			    (fi_leads_to(change, at, FI_PAGE_SIZE) && is == IS))
 				return false;
+		}
 	}
 	return true;
 }

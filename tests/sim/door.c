@@ -18,10 +18,10 @@
 struct door door;
 
 const char *const plant_names[PLANT_NR] = {
-	"none",		  "no-gate",	    "zero-eagain",    "eexist-no-wake", "short-length",
-	"no-inheritance", "remove-unheard", "unmap-unheard",  "remap-unheard",	"fork-lost",
-	"fork-forgotten", "close-owing",    "enoent-forever", "esrch-wrongly",	"fault-dropped",
-	"parked-dropped", "probe-nowhere", "takeover-no-wake",
+	"none",		  "no-gate",	    "zero-eagain",	"eexist-no-wake", "short-length",
+	"no-inheritance", "remove-unheard", "unmap-unheard",	"remap-unheard",  "fork-lost",
+	"fork-forgotten", "close-owing",    "enoent-forever",	"esrch-wrongly",  "fault-dropped",
+	"parked-dropped", "probe-nowhere",  "takeover-no-wake",
 };
 
 /* --- restore/uffd.h --------------------------------------------------------------------------- */

@@ -17,14 +17,14 @@ enum plant {
 	PLANT_REMOVE_UNHEARD, /* drain after REMOVE */
 	PLANT_UNMAP_UNHEARD,
 	PLANT_REMAP_UNHEARD,
-	PLANT_FORK_LOST,      /* the child's descriptor is closed */
-	PLANT_FORK_FORGOTTEN, /* the child's descriptor is open, nobody serves it */
-	PLANT_CLOSE_OWING,    /* closed when the restore is finished, not when nothing is owed */
-	PLANT_ENOENT_FOREVER, /* ENOENT is retried for ever */
-	PLANT_ESRCH_WRONGLY,  /* another error is taken for exit */
-	PLANT_FAULT_DROPPED,  /* a message in a batch is overlooked */
-	PLANT_PARKED_DROPPED, /* parked faults are forgotten */
-	PLANT_PROBE_NOWHERE,  /* a probe says that nothing is watched at its address */
+	PLANT_FORK_LOST,	/* the child's descriptor is closed */
+	PLANT_FORK_FORGOTTEN,	/* the child's descriptor is open, nobody serves it */
+	PLANT_CLOSE_OWING,	/* closed when the restore is finished, not when nothing is owed */
+	PLANT_ENOENT_FOREVER,	/* ENOENT is retried for ever */
+	PLANT_ESRCH_WRONGLY,	/* another error is taken for exit */
+	PLANT_FAULT_DROPPED,	/* a message in a batch is overlooked */
+	PLANT_PARKED_DROPPED,	/* parked faults are forgotten */
+	PLANT_PROBE_NOWHERE,	/* a probe says that nothing is watched at its address */
 	PLANT_TAKEOVER_NO_WAKE, /* a new engine lets those sleep who wait for the old one */
 	PLANT_NR,
 };

@@ -92,7 +92,7 @@ static struct {
 	bool risky; /* see note_risk */
 	bool may_fail_alloc, may_die;
 	bool dying, must_die; /* the engine */
-	bool stays; /* the program uses MREMAP_DONTUNMAP; from here: */
+	bool stays;	      /* the program uses MREMAP_DONTUNMAP; from here: */
 	uint64_t stayed[32], stayed_len[32];
 	int nr_stayed;
 	bool late;	 /* the restore is finished only when the program is */
@@ -629,8 +629,10 @@ static bool races(int thread, const struct m_call *call)
 		return true;
 	/* It looks like the UNMAP that trails behind a plain mremap. */
 	for (int i = 0; i < sim.nr_stayed; i++)
-		if ((call->op == M_OP_MUNMAP || call->op == M_OP_MMAP) &&
-		    call->addr == sim.stayed[i] && call->len == sim.stayed_len[i])
+		if (((call->op == M_OP_MUNMAP || call->op == M_OP_MMAP) &&
+		     call->addr == sim.stayed[i] && call->len == sim.stayed_len[i]) ||
+		    (call->op == M_OP_MREMAP && call->to < sim.stayed[i] + sim.stayed_len[i] &&
+		     call->to + call->new_len > sim.stayed[i]))
 			return true;
 	switch (call->op) {
 	case M_OP_FORK:
@@ -638,8 +640,8 @@ static bool races(int thread, const struct m_call *call)
 	case M_OP_EXIT:
 		return sim.stays && move;
 	case M_OP_MREMAP:
-		if (sim.may_die && is_under_way_at(thread, M_OP_MADVISE, call->to,
-						   call->to + call->new_len))
+		if (sim.may_die &&
+		    is_under_way_at(thread, M_OP_MADVISE, call->to, call->to + call->new_len))
 			return true;
 		return (sim.stays &&
 			(fork || move ||
