@@ -28,7 +28,7 @@ check-sim: tests/sim/test-sim
 # What of the engine's decisions the simulation reaches, for builds with CFLAGS='--coverage -O0': what
 # it does not is explained in doc/model.md.
 GCOV = gcov
-SIM_COVERED = demand drain events fate fill layout newborn owed past space
+SIM_COVERED = demand drain events fate fill layout newborn owed past space takeover
 coverage-sim: tests/sim/test-sim
 	@rm -f restore/*.gcda
 	@tests/sim/test-sim > tests/sim/coverage.log

@@ -628,12 +628,19 @@ static bool races(int thread, const struct m_call *call)
 	    sim.risky && is_newborn(thread))
 		return true;
 	/* It looks like the UNMAP that trails behind a plain mremap. */
-	for (int i = 0; i < sim.nr_stayed; i++)
-		if (((call->op == M_OP_MUNMAP || call->op == M_OP_MMAP) &&
-		     call->addr == sim.stayed[i] && call->len == sim.stayed_len[i]) ||
-		    (call->op == M_OP_MREMAP && call->to < sim.stayed[i] + sim.stayed_len[i] &&
-		     call->to + call->new_len > sim.stayed[i]))
-			return true;
+	for (int i = 0; i < sim.nr_stayed; i++) {
+		uint64_t at = sim.stayed[i], len = sim.stayed_len[i];
+
+		if (call->op == M_OP_MUNMAP || call->op == M_OP_MMAP) {
+			if (call->addr == at && call->len == len)
+				return true;
+		} else if (call->op == M_OP_MREMAP) {
+			if (call->to < at + len && call->to + call->new_len > at)
+				return true;
+			if (call->addr + call->new_len == at && call->len - call->new_len == len)
+				return true; /* what it cuts off */
+		}
+	}
 	switch (call->op) {
 	case M_OP_FORK:
 	case M_OP_EXEC:
