@@ -340,30 +340,31 @@ int fi_events_grow_up(struct fi_space *space, const struct fi_birth *birth)
 	return r == -EAGAIN ? r : grown_up(space, r, birth);
 }
 
-/* A child is the callee's, a newborn or grown up: @r says what has become of it. */
+/* A child is the callee's, a newborn or grown up: @r says what has become of it.  Its record is its
+ * parent's no more; if it must not run, that is recorded first. */
 static void hand_over(struct fi_space *space, struct fi_space *child, int r,
 		      const struct fi_birth *birth)
 {
-	/* Whatever it is, it is its parent's no more. */
-	int shown = fi_space_show(child);
-
-	if (r == 0 || r == -EAGAIN)
-		r = shown;
 	if (r == -ESRCH) {
 		child->state = FI_SPACE_GONE;
-	} else if (r < 0) {
+	} else if (r < 0 && r != -EAGAIN) {
 		fi_space_log(child, FI_LOG_ERROR, "cannot tell what it has where: %s",
 			     strerror(-r));
 		child->state = FI_SPACE_FAILED;
 	}
 	fi_space_show_failed(child);
+	if (fi_space_show(child) < 0) {
+		child->state = FI_SPACE_FAILED;
+		fi_space_show_failed(child);
+	}
 	birth->born(birth->arg, space, child);
 }
 
 static void deliver(struct fi_space *space, struct fi_space *child, bool all,
 		    const struct fi_birth *birth)
 {
-	int r = fi_newborn_begin(child, space, all);
+	int r = child->state == FI_SPACE_LIVE ? fi_newborn_begin(child, space, all)
+					      : -ENOTRECOVERABLE;
 
 	if (r == 0)
 		r = wipe(space, child, birth);
@@ -492,7 +493,9 @@ void fi_events_lost(struct fi_space *space, const struct fi_birth *birth)
 {
 	if (space->newborn)
 		(void)grown_up(space, -ESRCH, birth);
-	/* What was left open of a space that could not be followed is open for its children, too. */
+	/* What was left open of a space that could not be followed is open for its children, too: for
+	 * the next engine as well. */
+	fi_space_show_failed(space);
 	if (space->state == FI_SPACE_FAILED)
 		for (size_t i = 0; i < space->nr_newborns; i++)
 			space->newborns[i]->state = FI_SPACE_FAILED;

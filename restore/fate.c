@@ -13,7 +13,7 @@ enum fi_fate fi_fate_after(struct fi_space *space, enum fi_step step, bool resto
 {
 	if (space->state != FI_SPACE_LIVE)
 		fi_events_lost(space, birth);
-	switch (space->state) {
+	switch ((enum fi_space_state)space->state) {
 	case FI_SPACE_GONE:
 		return FI_FATE_END;
 	case FI_SPACE_FAILED:
@@ -36,9 +36,11 @@ enum fi_fate fi_fate_called(struct fi_space *space, bool restored, bool abandone
 {
 	if (abandoned && space->state == FI_SPACE_LIVE)
 		space->state = FI_SPACE_FAILED;
-	/* Even if it is gone by now, it is known as one that failed. */
-	if (space->state == FI_SPACE_FAILED && !space->doomed)
+	/* Even if it is gone by now, it is known as one that failed: by its children, too. */
+	if (space->state == FI_SPACE_FAILED && !space->doomed) {
+		fi_events_lost(space, birth);
 		return FI_FATE_DOOM;
+	}
 	if (fi_space_probe(space) == -ESRCH)
 		space->state = FI_SPACE_GONE;
 	return fi_fate_after(space, FI_STEP_IDLE, restored, birth);

@@ -64,7 +64,7 @@ int fi_past_leave(struct fi_space *space, const struct fi_layout *gone);
  * nothing may be copied. */
 int fi_past_discard(struct fi_space *space, uint64_t start, uint64_t end);
 
-/* Keeps a child.  Returns 0 or -ENOMEM. */
+/* Keeps a child, which is its parent's then.  Returns 0 or -ENOMEM. */
 int fi_past_bear(struct fi_space *space, struct fi_space *child);
 
 /* The end of the past: what was left is owed no more.  Returns 0 or -ENOMEM. */

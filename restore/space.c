@@ -303,6 +303,8 @@ void fi_space_put(struct fi_space *space)
 	fi_close(&pidfd);
 	if (space->newborn)
 		free(fi_newborn_end(space, &nr_heard));
+	for (size_t i = 0; i < space->nr_newborns; i++)
+		fi_space_put(space->newborns[i]);
 	fi_layout_clear(&space->layout);
 	fi_layout_clear(&space->displaced);
 	fi_layout_clear(&space->past.before);

@@ -93,7 +93,6 @@ static int give_to_parents(struct takeover *t)
 			continue;
 		parent = space_with(t, child->parent);
 		if (parent && parent->state == FI_SPACE_LIVE) {
-			fi_past_begin(parent);
 			r = fi_past_bear(parent, child);
 			continue;
 		}
@@ -162,6 +161,9 @@ static int apply(struct fi_space *space, const struct uffd_msg *msg, const struc
 	if (msg->event != UFFD_EVENT_FORK || !is_recorded(space, space->applied + 1))
 		return fi_event_apply(space, msg, birth);
 	space->applied++;
+	for (size_t i = 0; i < space->nr_newborns; i++)
+		if (space->newborns[i]->slot->birth == space->applied)
+			fi_past_begin(space); /* as it was when the child was recorded */
 	return fi_space_show(space);
 }
 
