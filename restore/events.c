@@ -152,8 +152,9 @@ static bool displaced_before(const struct fi_space *space, uint64_t start, uint6
 	return false;
 }
 
-/* A REMAP comes to [start, end): so what is disputed there is gone, and not only as far as content
- * comes, because a mapping may grow as it moves. */
+/* A REMAP comes to [start, end): so what is disputed there is gone, and what is behind that as well,
+ * because a mapping may grow as it moves.  What is before it may have been left out by the UNMAP that
+ * has made room. */
 static int end_disputes(struct fi_space *space, uint64_t start, uint64_t end)
 {
 	struct fi_layout gone = FI_LAYOUT_EMPTY;
@@ -165,10 +166,15 @@ static int end_disputes(struct fi_space *space, uint64_t start, uint64_t end)
 
 		if (segment.start >= end)
 			break;
-		if (segment.landing != FI_LANDING_DISPUTED)
+		if (segment.landing != FI_LANDING_DISPUTED) {
 			i++;
-		else
-			r = fi_layout_cut(&space->layout, segment.start, segment.end, &gone);
+			continue;
+		}
+		if (segment.start < start) {
+			segment.start = start;
+			i++;
+		}
+		r = fi_layout_cut(&space->layout, segment.start, segment.end, &gone);
 	}
 	if (r == 0)
 		r = fi_past_leave(space, &gone);
@@ -375,9 +381,8 @@ static void deliver(struct fi_space *space, struct fi_space *child, bool all,
 
 static void deliver_all(struct fi_space *space, bool all, const struct fi_birth *birth)
 {
-	for (size_t i = 0; i < space->nr_newborns; i++)
-		deliver(space, space->newborns[i], all, birth);
-	space->nr_newborns = 0;
+	while (space->nr_newborns)
+		deliver(space, fi_past_give_up(space), all, birth);
 }
 
 /* Where no event of another thread can be on its way, the child is born at once.  A newborn's child

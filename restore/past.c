@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void fi_past_begin(struct fi_space *space)
 {
@@ -107,6 +108,15 @@ int fi_past_bear(struct fi_space *space, struct fi_space *child)
 	if (r == 0)
 		space->newborns[space->nr_newborns++] = child;
 	return r;
+}
+
+struct fi_space *fi_past_give_up(struct fi_space *space)
+{
+	struct fi_space *oldest = space->newborns[0];
+
+	memmove(space->newborns, space->newborns + 1,
+		--space->nr_newborns * sizeof(space->newborns[0]));
+	return oldest;
 }
 
 static int drop(struct fi_space *space, const struct fi_segment *segment)

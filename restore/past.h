@@ -67,6 +67,9 @@ int fi_past_discard(struct fi_space *space, uint64_t start, uint64_t end);
 /* Keeps a child, which is its parent's then.  Returns 0 or -ENOMEM. */
 int fi_past_bear(struct fi_space *space, struct fi_space *child);
 
+/* The oldest child that is kept, of at least one: the caller's. */
+struct fi_space *fi_past_give_up(struct fi_space *space);
+
 /* The end of the past: what was left is owed no more.  Returns 0 or -ENOMEM. */
 int fi_past_end(struct fi_space *space);
 

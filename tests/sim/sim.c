@@ -414,14 +414,6 @@ static void step_thread(int i);
 
 /* --- the engine's death ----------------------------------------------------------------------------- */
 
-static bool has_seat(const struct fi_space *space)
-{
-	for (int i = 0; i < sim.nr_spaces; i++)
-		if (sim.seats[i].space == space)
-			return true;
-	return false;
-}
-
 /* What is in the kernel leaves it; what the engine knew is lost but for the ledger; the next engine
  * takes over. */
 static void kill_engine(void)
@@ -445,13 +437,6 @@ static void kill_engine(void)
 	} while (!left);
 	sim.dying = sim.must_die = false;
 	memset(door.copying, 0, sizeof(door.copying));
-	for (int i = 0; i < sim.nr_spaces; i++) {
-		struct fi_space *space = sim.seats[i].space;
-
-		for (size_t k = 0; k < space->nr_newborns; k++)
-			if (!has_seat(space->newborns[k]))
-				fi_space_put(space->newborns[k]);
-	}
 	for (int i = 0; i < sim.nr_spaces; i++)
 		fi_space_put(sim.seats[i].space);
 	sim.nr_spaces = sim.drain_turn = 0;
