@@ -10,6 +10,7 @@
 enum plant {
 	PLANT_NONE,
 	PLANT_NO_GATE,	      /* copies go on while events are read */
+	PLANT_READ_EARLY,     /* the gate is closed, but not waited for */
 	PLANT_ZERO_EAGAIN,    /* EAGAIN on a zero page is taken for done */
 	PLANT_EEXIST_NO_WAKE, /* a page that is there: nobody is woken */
 	PLANT_SHORT_LENGTH,   /* an event's length is cut, as an int would */

@@ -89,7 +89,9 @@ static struct {
 	bool quiet;	     /* the program is through: nothing but what is under way goes on */
 	uint64_t unreadable; /* address at the dump of a page that the image has lost; 0: none */
 	bool odd_sources;
-	bool risky; /* see note_risk */
+	bool risky;   /* see note_risk */
+	bool starved; /* an allocation has failed, or may have */
+	int killed;   /* programs */
 	bool may_fail_alloc, may_die;
 	bool dying, must_die; /* the engine */
 	bool stays;	      /* the program uses MREMAP_DONTUNMAP; from here: */
@@ -103,7 +105,11 @@ static struct {
 	bool tracing;
 } sim;
 
-static unsigned long killed, risky; /* over all schedules */
+/* Over all schedules: those where a program was to be feared for, and those where one was killed; by
+ * why: threads that change the same memory, or an allocation that failed. */
+static struct {
+	unsigned long racing, killed_racing, starved, killed_starved;
+} tally;
 
 /* --- decisions -------------------------------------------------------------------------------- */
 
@@ -272,7 +278,7 @@ static bool alone(void *arg, struct fi_space *space)
 /* Its program is killed, and nothing else is done to the space before that is so. */
 static void doom(struct fi_space *space)
 {
-	killed += !space->doomed;
+	sim.killed += !space->doomed;
 	if (!space->doomed && !sim.risky)
 		violation("a program must be killed that did nothing wrong");
 	space->doomed = true;
@@ -852,7 +858,8 @@ static void begin(void)
 	sim.failure[0] = '\0';
 	sim.next_choice = 0;
 	sim.nr_spaces = sim.drain_turn = sim.nr_orphans = 0;
-	sim.restored = sim.quiet = sim.risky = false;
+	sim.restored = sim.quiet = sim.risky = sim.starved = false;
+	sim.killed = 0;
 	sim.forks = 0;
 	sim.token = 0;
 	m_init(&sim.m);
@@ -924,7 +931,7 @@ static void one_step(void)
 		kill_engine();
 	if (sim.may_fail_alloc && choose(32) == 0) {
 		sim.fail_alloc = choose(6);
-		sim.risky = true; /* what cannot be followed must not run */
+		sim.risky = sim.starved = true; /* what cannot be followed must not run */
 	}
 	if (choose(64) == 0)
 		sim.m.max_fds = choose(2) ? M_FDS : 1;
@@ -1018,7 +1025,13 @@ static bool run_once(void)
 		violation("the model is broken: %s", broken);
 	for (int i = 0; i < NR_LANES; i++)
 		(void)i; /* a lane in the middle of a step is simply left there */
-	risky += sim.risky;
+	if (sim.starved) {
+		tally.starved++;
+		tally.killed_starved += sim.killed > 0;
+	} else if (sim.risky) {
+		tally.racing++;
+		tally.killed_racing += sim.killed > 0;
+	}
 	end();
 	return !sim.failure[0];
 }
@@ -1304,7 +1317,7 @@ static int explore_all(int bound, size_t first, int *n)
 	sim.exploring = true;
 	make_image(true);
 	for (size_t i = first; i < sizeof(small_cases) / sizeof(small_cases[0]); i++) {
-		unsigned long nr = 0;
+		unsigned long nr = 0, killed;
 		double from = now();
 		bool ok;
 
@@ -1314,11 +1327,13 @@ static int explore_all(int bound, size_t first, int *n)
 		killed = 0;
 		do {
 			ok = run_small();
+			killed += sim.killed > 0;
 			nr++;
 		} while (ok && next_path());
 		printf("%s %d - all interleavings of: %s\n", ok ? "ok" : "not ok", ++*n,
 		       small.what->name);
-		printf("# %lu interleavings with at most %d delays, %lu programs killed, %.1f s\n",
+		printf("# %lu interleavings with at most %d delays, a program killed in %lu, %.1f "
+		       "s\n",
 		       nr, bound, killed, now() - from);
 		if (ok)
 			continue;
@@ -1347,18 +1362,23 @@ static int plants(uint64_t seed, double seconds, int *n)
 	int missed = 0;
 
 	for (int i = 1; i < PLANT_NR; i++) {
+		char failure[sizeof(sim.failure)];
 		uint64_t found = 0;
-		double from = now();
+		double from = now(), took;
+		bool again;
 		long nr;
 
 		door.plant = (enum plant)i;
 		nr = explore(seed, 100000000, seconds, &found);
-		printf("%s %d - finds the planted fault %s\n", nr ? "ok" : "not ok", ++*n,
-		       plant_names[i]);
+		took = now() - from;
+		memcpy(failure, sim.failure, sizeof(failure));
+		again = nr && !run_seed(found) && strcmp(failure, sim.failure) == 0;
+		printf("%s %d - finds the planted fault %s, and by its seed again\n",
+		       again ? "ok" : "not ok", ++*n, plant_names[i]);
 		if (nr)
-			printf("# schedule %ld, %.2f s, seed %llu: %s\n", nr, now() - from,
-			       (unsigned long long)found, sim.failure);
-		missed += !nr;
+			printf("# schedule %ld, %.2f s, seed %llu: %s\n", nr, took,
+			       (unsigned long long)found, failure);
+		missed += !again;
 	}
 	door.plant = PLANT_NONE;
 	return missed;
@@ -1372,8 +1392,11 @@ static int run(uint64_t seed, long nr, int *n)
 
 	printf("%s %d - no law is broken in %ld schedules from seed %llu on\n",
 	       at_schedule ? "not ok" : "ok", ++*n, nr, (unsigned long long)seed);
-	printf("# %.1f s, %lu programs killed in %lu schedules where that was to be feared\n",
-	       now() - from, killed, risky);
+	printf("# %.1f s; a program killed in %lu of %lu schedules where threads change memory at "
+	       "the "
+	       "same time, and in %lu of %lu where allocations fail\n",
+	       now() - from, tally.killed_racing, tally.racing, tally.killed_starved,
+	       tally.starved);
 	if (!at_schedule)
 		return 0;
 	printf("# seed %llu: %s\n# test-sim replay %llu\n", (unsigned long long)found, sim.failure,
