@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * usage: test-sim			 small cases with at most 2 delays; FI_SIM_SCHEDULES schedules
- *					 (default 20000) from a fixed seed, and as many from a fresh one,
- *					 or, if FI_SIM_SEED is set, from that only; every planted fault
+ *					 (default 10000) from a fixed seed, and as many from a fresh one,
+ *					 or, if FI_SIM_SEED is set, from that only; every planted fault.
+ *					 Less of it under AddressSanitizer, which takes four times as long
  *	  test-sim run SEED NR [PLANT]	 NR schedules from SEED on
  *	  test-sim replay SEED [PLANT]	 one of them, shrunk, with a trace
  *	  test-sim plants [SECONDS]	 each planted fault must be found in that time
@@ -46,7 +47,11 @@
 #include "tests/unit/fail-alloc.h"
 #include "tests/unit/toy-image.h"
 
-enum { MAX_CHOICES = 200000, MAX_SPACES = 24, NR_LANES = 3, STACK = 1024 * 1024 };
+enum { MAX_CHOICES = 200000, MAX_SPACES = 24, NR_LANES = 3 };
+
+/* AddressSanitizer clears the shadow of what is switched to, by way of mmap if that is 512 KiB or more. */
+enum { STACK = 448 * 1024 };
+
 enum { MAX_STEPS = 20000 };
 
 struct lane {
@@ -1406,12 +1411,18 @@ static int run(uint64_t seed, long nr, int *n)
 
 #define FIRST_SEED UINT64_C(20261121000000000)
 
+#ifdef __SANITIZE_ADDRESS__
+enum { SCHEDULES = 3000, DELAYS = 1 };
+#else
+enum { SCHEDULES = 10000, DELAYS = 2 };
+#endif
+
 int main(int argc, char **argv)
 {
 	const char *schedules = getenv("FI_SIM_SCHEDULES");
 	const char *seed_text = getenv("FI_SIM_SEED");
 	uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : FIRST_SEED;
-	long nr = schedules ? strtol(schedules, NULL, 10) : 20000;
+	long nr = schedules ? strtol(schedules, NULL, 10) : SCHEDULES;
 	int null = 2, n = 0, failed;
 
 	fi_log_init(null, FI_LOG_MSG);
@@ -1437,7 +1448,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "plants") == 0)
 		return plants(seed, argc > 2 ? strtod(argv[2], NULL) : 60, &n);
 
-	failed = explore_all(2, 0, &n);
+	failed = explore_all(DELAYS, 0, &n);
 	failed += run(seed, nr, &n);
 	if (!seed_text)
 		failed += run((uint64_t)time(NULL) * 1000000000, nr, &n);
