@@ -102,6 +102,10 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 	uint64_t len = FI_PAGE_SIZE;
 	bool ready = true;
 
+	if (fi_space_on_hold(space)) {
+		park(space, addr);
+		return;
+	}
 	if (extent.bytes) {
 		extent.bytes = fi_source_fetch(space->source, extent.file, extent.bytes, extent.len,
 					       room, FI_FETCH_NEEDED);
@@ -187,25 +191,40 @@ static int apply(struct fi_space *space, int from, int nr, const struct fi_birth
 	return r;
 }
 
+/* Decides what was left open, if whatever was read so far is all that there was to read. */
+static int settle(struct fi_space *space, const struct fi_birth *birth)
+{
+	int r;
+
+	if (space->newborn)
+		return fi_events_grow_up(space, birth);
+	if (!fi_events_unsettled(space))
+		return 0;
+	r = space->was_quiet ? 0 : fi_space_probe(space);
+	return r == 0 ? fi_events_settled(space, birth) : r;
+}
+
 /* Reads one batch and applies its events.  The faults among them are in @faults; *@nr_faults are
  * theirs.  Returns how many messages there were. */
 static int read_batch(struct fi_space *space, uint64_t *faults, int *nr_faults,
 		      const struct fi_birth *birth)
 {
 	const struct fi_inbox *inbox = &space->slot->inbox;
-	int n, r = 0;
+	int n = -EAGAIN, r;
 
 	*nr_faults = 0;
 	if (fi_gate_close(&space->gate))
 		bump(&space->count.stalled);
-	n = read_inbox(space);
-	if (n > 0)
-		r = apply(space, 0, n, birth);
-	if (r == 0 && fi_events_unsettled(space)) {
-		r = fi_space_probe(space);
-		if (r == 0)
-			r = fi_events_settled(space);
-		else if (r == -EAGAIN)
+	/* Before as well as after: the fewer changes are in the air, the less is in doubt. */
+	r = settle(space, birth);
+	if (r == 0 || r == -EAGAIN) {
+		n = read_inbox(space);
+		r = n > 0 ? apply(space, 0, n, birth) : 0;
+	}
+	if (r == 0 && n > 0) {
+		space->was_quiet = false;
+		r = settle(space, birth);
+		if (r == -EAGAIN)
 			r = 0;
 	}
 	fi_gate_open(&space->gate);
@@ -241,8 +260,10 @@ enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth
 		serve(space, faults[i], false);
 	}
 
-	if (space->state != FI_SPACE_LIVE)
+	if (space->state != FI_SPACE_LIVE) {
+		fi_events_lost(space, birth);
 		return FI_STEP_END;
+	}
 	if (n > 0)
 		return FI_STEP_MORE;
 	return fi_demand_unfinished(space) ? FI_STEP_RETRY : FI_STEP_IDLE;

@@ -209,6 +209,12 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 	fi_engine_note_forked(engine);
 }
 
+static struct fi_birth birth_of(struct fi_demand_worker *worker)
+{
+	return (struct fi_birth){ on_born, fi_engine_stillborn, fi_engine_wipes, fi_engine_alone,
+				  worker };
+}
+
 static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum fi_fate fate)
 {
 	if (fate == FI_FATE_END) {
@@ -258,8 +264,7 @@ static void give_back(struct fi_demand_worker *worker, struct fi_space *space, u
  * meanwhile, and has no part in the worker any more. */
 static bool step_once(struct fi_demand_worker *worker, struct fi_space *space, enum fi_step *ret)
 {
-	const struct fi_birth birth = { on_born, fi_engine_stillborn, fi_engine_wipes,
-					fi_engine_alone, worker };
+	const struct fi_birth birth = birth_of(worker);
 	uint64_t faults = load(&space->count.faults), now = fi_now_ns();
 
 	space->stepped = now;
@@ -305,6 +310,7 @@ static bool is_here(struct fi_demand_worker *worker, struct fi_space *space)
 /* False: this thread was relieved. */
 static bool step_space(struct fi_demand_worker *worker, struct fi_space *space)
 {
+	const struct fi_birth birth = birth_of(worker);
 	enum fi_step step = FI_STEP_END;
 
 	if (!is_here(worker, space))
@@ -317,17 +323,19 @@ static bool step_space(struct fi_demand_worker *worker, struct fi_space *space)
 			break;
 		space->retry_ns = 0;
 	}
-	meet(worker, space, fi_fate_after(space, step, worker->engine->restored));
+	meet(worker, space, fi_fate_after(space, step, worker->engine->restored, &birth));
 	return true;
 }
 
 /* Somebody rang. */
 static void look_at(struct fi_demand_worker *worker, struct fi_space *space)
 {
+	const struct fi_birth birth = birth_of(worker);
 	struct fi_engine *engine = worker->engine;
 
 	if (is_here(worker, space))
-		meet(worker, space, fi_fate_called(space, engine->restored, engine->abandoned));
+		meet(worker, space,
+		     fi_fate_called(space, engine->restored, engine->abandoned, &birth));
 }
 
 static void answer_calls(struct fi_demand_worker *worker)

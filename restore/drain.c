@@ -135,6 +135,10 @@ enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum 
 
 	if (!fi_gate_enter(&space->gate))
 		return FI_STEP_RETRY;
+	if (fi_space_on_hold(space)) {
+		fi_gate_leave(&space->gate);
+		return FI_STEP_RETRY;
+	}
 	if (space->state != FI_SPACE_LIVE || !pick(space, claim, chunk_of(pace), pace, &chunk)) {
 		fi_gate_leave(&space->gate);
 		return space->state == FI_SPACE_LIVE ? FI_STEP_IDLE : FI_STEP_END;

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "restore/demand.h"
 #include "restore/room.h"
 #include "restore/smaps.h"
 #include "restore/workers.h"
@@ -326,7 +327,9 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 		space->worker = NULL;
 	} else {
 		/* Where there is nothing to drain, nobody else would ever ask for a look. */
-		if (engine->abandoned || (engine->restored && fi_space_nr_owed(space) == 0))
+		if (engine->abandoned || space->state != FI_SPACE_LIVE ||
+		    fi_demand_unfinished(space) ||
+		    (engine->restored && fi_space_nr_owed(space) == 0))
 			fi_demand_call(space);
 		(void)pthread_cond_broadcast(&engine->work);
 	}

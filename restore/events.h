@@ -38,8 +38,17 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg,
 bool fi_events_unsettled(const struct fi_space *space);
 
 /* The events of all changes so far have been read (fi_space_probe said 0): decides what was left
- * open until then.  Where new events wait meanwhile some of it stays open.  Reader only, behind the
- * closed gate.  Returns 0 or -ENOMEM. */
-int fi_events_settled(struct fi_space *space);
+ * open until then.   Reader only, behind the
+ * closed gate.  Returns 0, -EAGAIN (new events wait: another time), -ESRCH, -ENOMEM or
+ * -ENOTRECOVERABLE, as above. */
+int fi_events_settled(struct fi_space *space, const struct fi_birth *birth);
+
+/* A newborn (newborn.h) gets its layout, if that can be told now, and what it did meanwhile is applied.
+ * Returns as above. */
+int fi_events_grow_up(struct fi_space *space, const struct fi_birth *birth);
+
+/* The space is no longer LIVE, and what else there was to be read will never be: decides about the
+ * children that have waited for it.  Reader only. */
+void fi_events_lost(struct fi_space *space, const struct fi_birth *birth);
 
 #endif

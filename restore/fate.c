@@ -8,9 +8,12 @@
 
 #include <errno.h>
 
-enum fi_fate fi_fate_after(struct fi_space *space, enum fi_step step, bool restored)
+enum fi_fate fi_fate_after(struct fi_space *space, enum fi_step step, bool restored,
+			   const struct fi_birth *birth)
 {
-	switch (space->state) {
+	if (space->state != FI_SPACE_LIVE)
+		fi_events_lost(space, birth);
+	switch ((enum fi_space_state)space->state) {
 	case FI_SPACE_GONE:
 		return FI_FATE_END;
 	case FI_SPACE_FAILED:
@@ -28,16 +31,19 @@ enum fi_fate fi_fate_after(struct fi_space *space, enum fi_step step, bool resto
 	return fi_space_probe(space) == -EAGAIN ? FI_FATE_SOON : FI_FATE_END;
 }
 
-enum fi_fate fi_fate_called(struct fi_space *space, bool restored, bool abandoned)
+enum fi_fate fi_fate_called(struct fi_space *space, bool restored, bool abandoned,
+			    const struct fi_birth *birth)
 {
 	if (abandoned && space->state == FI_SPACE_LIVE)
 		space->state = FI_SPACE_FAILED;
-	/* Even if it is gone by now, it is known as one that failed. */
-	if (space->state == FI_SPACE_FAILED && !space->doomed)
+	/* Even if it is gone by now, it is known as one that failed: by its children, too. */
+	if (space->state == FI_SPACE_FAILED && !space->doomed) {
+		fi_events_lost(space, birth);
 		return FI_FATE_DOOM;
+	}
 	if (fi_space_probe(space) == -ESRCH)
 		space->state = FI_SPACE_GONE;
-	return fi_fate_after(space, FI_STEP_IDLE, restored);
+	return fi_fate_after(space, FI_STEP_IDLE, restored, birth);
 }
 
 bool fi_fate_calls(struct fi_space *space, enum fi_step drained)

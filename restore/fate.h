@@ -17,12 +17,14 @@ enum fi_fate {
 };
 
 /* After a step.  @restored: the restore is finished, nothing more is registered.  Reader only. */
-enum fi_fate fi_fate_after(struct fi_space *space, enum fi_step step, bool restored);
+enum fi_fate fi_fate_after(struct fi_space *space, enum fi_step step, bool restored,
+			   const struct fi_birth *birth);
 
 /* When somebody has called: the task may have gone, the drain may be through or have found that the
  * space cannot be served, the restore may be finished, or may have failed (@abandoned: every task
  * of it must end).  Reader only. */
-enum fi_fate fi_fate_called(struct fi_space *space, bool restored, bool abandoned);
+enum fi_fate fi_fate_called(struct fi_space *space, bool restored, bool abandoned,
+			    const struct fi_birth *birth);
 
 /* After a drain step: whether the reader must be called.  Any thread. */
 bool fi_fate_calls(struct fi_space *space, enum fi_step drained);

@@ -88,6 +88,8 @@ enum fi_filled fi_fill(struct fi_space *space, const struct fi_extent *extent,
 	if (r == -ENOENT)
 		r = attempt_again(space, extent, &done);
 
+	if (done > 0 || r == -EEXIST)
+		space->was_quiet = true;
 	if (done > 0) {
 		*len = done;
 		if (!extent->bytes)

@@ -49,16 +49,20 @@ static void disown(const struct fi_geometry *geometry)
 {
 	fi_durable_release(fi_durable_at(geometry->layout));
 	fi_durable_release(fi_durable_at(geometry->displaced));
+	fi_durable_release(fi_durable_at(geometry->before));
+	fi_durable_release(fi_durable_at(geometry->changes));
 	fi_durable_release(fi_durable_at(geometry->left));
-	fi_durable_release(fi_durable_at(geometry->trailing));
+	fi_durable_release(fi_durable_at(geometry->heard));
 }
 
 static void own(const struct fi_geometry *geometry)
 {
 	fi_durable_share(fi_durable_at(geometry->layout));
 	fi_durable_share(fi_durable_at(geometry->displaced));
+	fi_durable_share(fi_durable_at(geometry->before));
+	fi_durable_share(fi_durable_at(geometry->changes));
 	fi_durable_share(fi_durable_at(geometry->left));
-	fi_durable_share(fi_durable_at(geometry->trailing));
+	fi_durable_share(fi_durable_at(geometry->heard));
 }
 
 void fi_slot_free(struct fi_slot *slot)

@@ -106,11 +106,21 @@ enum fi_slot_state {
 	FI_SLOT_CLOSING,
 };
 
+/* restore/newborn.h.  Before and changes are its parent's if it is not grown up. */
+enum fi_childhood {
+	FI_GROWN_UP,
+	FI_UNBORN, /* its parent keeps it, and the past is still the parent's alone */
+	FI_NEWBORN,
+};
+
 /* Blocks of the durable heap, each with the slot as an owner. */
 struct fi_geometry {
-	uint32_t layout, displaced, left, trailing;
-	uint32_t nr_trailing;
-	uint32_t landed;
+	uint32_t layout, displaced, before, changes, left, heard;
+	uint32_t nr_changes, nr_left, nr_heard;
+	uint32_t landed, open, in_doubt;
+	uint32_t newborn; /* enum fi_childhood; with these: */
+	uint32_t newborn_all;
+	uint64_t newborn_at;
 	uint64_t applied; /* messages, by serial number */
 };
 

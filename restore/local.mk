@@ -45,8 +45,12 @@ librestore_a_SOURCES = \
 	restore/metrics.h \
 	restore/names.c \
 	restore/names.h \
+	restore/newborn.c \
+	restore/newborn.h \
 	restore/owed.c \
 	restore/owed.h \
+	restore/past.c \
+	restore/past.h \
 	restore/placement.c \
 	restore/placement.h \
 	restore/probes.h \

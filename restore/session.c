@@ -290,7 +290,7 @@ static void watch_procevents(struct session *session)
 
 static const char *state_name(const struct session *session)
 {
-	switch (session->record->phase) {
+	switch ((uint32_t)session->record->phase) {
 	case WAITING:
 		return "waiting";
 	case RESTORING:
@@ -627,7 +627,7 @@ static int result(struct session *session)
 	report->restore_ns = session->record->restored
 				     ? session->record->restored - session->record->connected
 				     : 0;
-	switch (session->record->phase) {
+	switch ((uint32_t)session->record->phase) {
 	case RUNNING:
 		report->result = report->totals.nr_failed ? "failed" : "complete";
 		return report->totals.nr_failed

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "restore/newborn.h"
 #include "restore/uffd.h"
 
 #ifndef MADV_WIPEONFORK
@@ -109,8 +110,6 @@ int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret)
 		return -ENOMEM;
 	child->parent = parent->id;
 	fi_layout_share(&parent->layout, &child->layout);
-	fi_layout_share(&parent->displaced, &child->displaced);
-	child->landed = parent->landed;
 	r = take_slot(child, parent->slot->image);
 	if (r == 0) {
 		child->slot->birth = parent->applied;
@@ -127,40 +126,60 @@ int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret)
 	return 0;
 }
 
-/* The notes as a block of their own. */
-static int trailing_block(const struct fi_space *space, struct fi_trailing **ret)
+/* An array as a block of its own, which the caller owns. */
+static int block_of(const void *array, size_t size, uint32_t *ret)
 {
-	size_t size = space->nr_trailing * sizeof(space->trailing[0]);
+	void *block;
 
-	*ret = NULL;
+	*ret = 0;
 	if (size == 0)
 		return 0;
-	*ret = fi_durable_alloc(size);
-	if (!*ret)
+	block = fi_durable_alloc(size);
+	if (!block)
 		return -ENOMEM;
-	memcpy(*ret, space->trailing, size);
+	memcpy(block, array, size);
+	*ret = fi_durable_ref(block);
 	return 0;
 }
 
 int fi_space_show(struct fi_space *space)
 {
 	struct fi_slot *slot = space->slot;
-	struct fi_trailing *trailing;
-	int r = trailing_block(space, &trailing);
-	const struct fi_geometry geometry = {
+	const struct fi_newborn *newborn = space->newborn;
+	const struct fi_past *past = newborn ? &newborn->past : &space->past;
+	struct fi_geometry geometry = {
 		.layout = fi_layout_ref(&space->layout),
 		.displaced = fi_layout_ref(&space->displaced),
-		.left = fi_layout_ref(&space->left),
-		.trailing = fi_durable_ref(trailing),
-		.nr_trailing = (uint32_t)space->nr_trailing,
+		.before = fi_layout_ref(&past->before),
+		.nr_changes = (uint32_t)past->nr_changes,
+		.nr_left = (uint32_t)space->nr_left,
+		.nr_heard = newborn ? (uint32_t)newborn->nr_heard : 0,
 		.landed = space->landed,
+		.open = space->past.open,
+		.in_doubt = space->in_doubt,
+		.newborn = !newborn	    ? FI_GROWN_UP
+			   : newborn->begun ? FI_NEWBORN
+					    : FI_UNBORN,
+		.newborn_at = newborn ? newborn->at : 0,
+		.newborn_all = newborn && newborn->all,
 		.applied = space->applied,
 	};
+	int r = block_of(past->changes, past->nr_changes * sizeof(past->changes[0]),
+			 &geometry.changes);
 
+	if (r == 0)
+		r = block_of(space->left, space->nr_left * sizeof(space->left[0]), &geometry.left);
+	if (r == 0 && newborn)
+		r = block_of(newborn->heard, newborn->nr_heard * sizeof(newborn->heard[0]),
+			     &geometry.heard);
+	if (r == 0)
+		fi_slot_show(slot, &geometry);
+	/* They are the slot's. */
+	fi_durable_release(fi_durable_at(geometry.changes));
+	fi_durable_release(fi_durable_at(geometry.left));
+	fi_durable_release(fi_durable_at(geometry.heard));
 	if (r < 0)
 		return r;
-	fi_slot_show(slot, &geometry);
-	fi_durable_release(trailing); /* it is the slot's */
 	if (slot->state != FI_SLOT_TAKEN)
 		return 0;
 	slot->uffd = space->uffd;
@@ -188,18 +207,50 @@ void fi_space_show_failed(struct fi_space *space)
 		space->slot->state = FI_SLOT_FAILED;
 }
 
-static int adopt_trailing(struct fi_space *space, const struct fi_geometry *geometry)
+static int array_of(uint32_t block, size_t size, void *ret)
 {
-	size_t size = geometry->nr_trailing * sizeof(space->trailing[0]);
+	void **at = ret;
 
+	*at = NULL;
 	if (size == 0)
 		return 0;
-	space->trailing = malloc(size);
-	if (!space->trailing)
+	*at = malloc(size);
+	if (!*at)
 		return -ENOMEM;
-	memcpy(space->trailing, fi_durable_at(geometry->trailing), size);
-	space->nr_trailing = space->room_trailing = geometry->nr_trailing;
+	memcpy(*at, fi_durable_at(block), size);
 	return 0;
+}
+
+/* What was open: the space's, or its parent's if it is a newborn. */
+static int adopt_past(struct fi_space *space, const struct fi_geometry *geometry)
+{
+	const struct fi_layout before = fi_layout_at(geometry->before);
+	struct fi_past *past = &space->past;
+	int r = 0;
+
+	if (geometry->newborn != FI_GROWN_UP) {
+		space->newborn = calloc(1, sizeof(*space->newborn));
+		if (!space->newborn)
+			return -ENOMEM;
+		past = &space->newborn->past;
+		space->newborn->begun = geometry->newborn == FI_NEWBORN;
+		space->newborn->at = geometry->newborn_at;
+		space->newborn->all = geometry->newborn_all;
+		space->newborn->nr_heard = geometry->nr_heard;
+		r = array_of(geometry->heard, geometry->nr_heard * sizeof(struct uffd_msg),
+			     &space->newborn->heard);
+	}
+	past->nr_changes = past->room_changes = geometry->nr_changes;
+	space->nr_left = space->room_left = geometry->nr_left;
+	if (r == 0)
+		r = array_of(geometry->changes, past->nr_changes * sizeof(past->changes[0]),
+			     &past->changes);
+	if (r == 0)
+		r = array_of(geometry->left, space->nr_left * sizeof(space->left[0]), &space->left);
+	space->past.open = geometry->open;
+	space->in_doubt = geometry->in_doubt;
+	fi_layout_share(&before, &past->before);
+	return r;
 }
 
 int fi_space_adopt(struct fi_slot *slot, const struct fi_task_image *task, struct fi_source *source,
@@ -207,14 +258,13 @@ int fi_space_adopt(struct fi_slot *slot, const struct fi_task_image *task, struc
 {
 	const struct fi_geometry *geometry = &slot->geometry[slot->current];
 	const struct fi_layout layout = fi_layout_at(geometry->layout),
-			       displaced = fi_layout_at(geometry->displaced),
-			       left = fi_layout_at(geometry->left);
+			       displaced = fi_layout_at(geometry->displaced);
 	struct fi_space *space = space_alloc(task->pagemap, source);
 
 	if (!space)
 		return -ENOMEM;
-	if (adopt_trailing(space, geometry) < 0) {
-		free(space);
+	if (adopt_past(space, geometry) < 0) {
+		fi_space_put(space);
 		return -ENOMEM;
 	}
 	fi_slot_own(slot);
@@ -229,7 +279,6 @@ int fi_space_adopt(struct fi_slot *slot, const struct fi_task_image *task, struc
 	space->landed = geometry->landed;
 	fi_layout_share(&layout, &space->layout);
 	fi_layout_share(&displaced, &space->displaced);
-	fi_layout_share(&left, &space->left);
 	fi_owed_adopt(&space->owed, fi_durable_at(slot->owed), slot->nr_lazy);
 	if (slot->state == FI_SLOT_FAILED)
 		space->state = FI_SPACE_FAILED;
@@ -245,15 +294,20 @@ struct fi_space *fi_space_get(struct fi_space *space)
 
 void fi_space_put(struct fi_space *space)
 {
+	size_t nr_heard;
 	int pidfd;
 
 	if (atomic_fetch_sub_explicit(&space->users, 1, memory_order_acq_rel) != 1)
 		return;
 	pidfd = space->pidfd;
 	fi_close(&pidfd);
+	if (space->newborn)
+		free(fi_newborn_end(space, &nr_heard));
+	for (size_t i = 0; i < space->nr_newborns; i++)
+		fi_space_put(space->newborns[i]);
 	fi_layout_clear(&space->layout);
 	fi_layout_clear(&space->displaced);
-	fi_layout_clear(&space->left);
+	fi_layout_clear(&space->past.before);
 	if (space->slot && space->slot->state == FI_SLOT_TAKEN) {
 		fi_slot_free(space->slot);
 		space->slot = NULL;
@@ -263,7 +317,9 @@ void fi_space_put(struct fi_space *space)
 		fi_owed_free(&space->owed);
 	(void)pthread_mutex_destroy(&space->owed_lock);
 	(void)pthread_mutex_destroy(&space->drain_lock);
-	free(space->trailing);
+	free(space->past.changes);
+	free(space->left);
+	free(space->newborns);
 	free(space->parked);
 	free(space);
 }

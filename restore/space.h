@@ -10,12 +10,13 @@
  *
  * Who may do what:
  *   reader   the one thread that reads the space's events (its demand worker).  It alone changes
- *            layout, displaced, left, trailing and parked, and it alone retires the space.
+ *            layout, displaced, its past and parked, and it alone retires the space.
  *   copiers  drain workers, inside the gate: they look at the layout and clear owed pages.
  *
  * Invariants (a page is a lazy rank of the image's pagemap):
- *   - An owed page is in exactly one segment of layout, displaced or left, and the kernel has nothing
- *     at its address, unless somebody else put it there (then a copy says EEXIST).
+ *   - An owed page is in at most one segment of layout or displaced, and in one of left if it is in
+ *     neither; the kernel has nothing at its address, unless somebody else put it there (then a copy
+ *     says EEXIST).
  *   - A page that is not owed has been given, or the task asked for zeros: a fault on it is
  *     answered with zeros.
  *   - owed only shrinks.
@@ -68,9 +69,20 @@ enum fi_space_place {
 	FI_SPACE_BACK, /* given back, and not looked at yet */
 };
 
-/* An UNMAP that trails behind a REMAP; see events.c. */
-struct fi_trailing {
+/* What an event says of [start, end).  An UNMAP that trails behind a REMAP is none of its own. */
+struct fi_change {
 	uint64_t start, end;
+	uint64_t to;			 /* REMAP only */
+	bool moved, unmapped, discarded; /* REMAP, UNMAP, REMOVE */
+	bool trailed; /* REMAP whose UNMAP of [start, end) has been read: nothing stayed there */
+};
+
+/* What was read since a space was last settled. */
+struct fi_past {
+	bool open;		 /* it is not settled */
+	struct fi_layout before; /* the layout when it was */
+	struct fi_change *changes;
+	size_t nr_changes, room_changes;
 };
 
 struct fi_witness; /* restore/witness.h */
@@ -93,11 +105,17 @@ struct fi_space {
 
 	struct fi_gate gate;
 	struct fi_layout layout;
-	struct fi_layout displaced;   /* see events.c */
-	struct fi_layout left;	      /* see events.c */
-	bool landed;		      /* a segment's landing may be other than OLD */
-	struct fi_trailing *trailing; /* see events.c */
-	size_t nr_trailing, room_trailing;
+	struct fi_layout displaced; /* see events.c */
+	bool landed;		    /* a segment's landing may be other than OLD */
+
+	struct fi_past past;	 /* past.h, with the next five */
+	struct fi_segment *left; /* owed, and without a place; may overlap */
+	size_t nr_left, room_left;
+	struct fi_space **newborns; /* children of this past */
+	size_t nr_newborns, room_newborns;
+	bool in_doubt;		    /* nothing may be copied before it is settled */
+	struct fi_newborn *newborn; /* newborn.h; NULL: it is none */
+	_Atomic bool was_quiet;	    /* since the last reading a copy has met no event */
 
 	pthread_mutex_t owed_lock;
 	struct fi_owed owed;
@@ -133,6 +151,12 @@ struct fi_space {
 	_Atomic unsigned users;
 };
 
+/* Nothing may be copied: it is not known what is where.  Reader, or inside the gate. */
+static inline bool fi_space_on_hold(const struct fi_space *space)
+{
+	return space->in_doubt || space->newborn;
+}
+
 /* A stretch of pages with one answer. */
 struct fi_extent {
 	uint64_t addr, len;   /* bytes; len at least a page */
@@ -147,8 +171,9 @@ struct fi_extent {
 int fi_space_new(int uffd, const struct fi_task_image *task, struct fi_source *source,
 		 struct fi_space **ret);
 
-/* The space of a child that @parent forked, as the parent is at this moment: call it for the FORK
- * message, behind the parent's closed gate and before the next message is applied.  Takes @uffd on
+/* The space of a child that @parent forked, owing what the parent owes at this moment, with the
+ * parent's layout: call it for the FORK message, behind the parent's closed gate and before the next
+ * message is applied.  Takes @uffd on
  * success only.  Returns 0 or -ENOMEM. */
 int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret);
 

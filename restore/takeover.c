@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "restore/newborn.h"
+#include "restore/past.h"
 #include "restore/uffd.h"
 
 /* The lowest address that tasks use; a wake may start there (vm.mmap_min_addr is lower). */
@@ -61,6 +63,41 @@ static int adopt_all(struct takeover *t)
 				   &space);
 		if (r == 0)
 			r = keep(t, space);
+	}
+	return r;
+}
+
+static struct fi_space *space_with(const struct takeover *t, unsigned id)
+{
+	for (size_t i = 0; i < t->nr; i++)
+		if (t->spaces[i]->id == id)
+			return t->spaces[i];
+	return NULL;
+}
+
+static bool is_unborn(const struct fi_space *space)
+{
+	return space->newborn && !space->newborn->begun && space->state == FI_SPACE_LIVE;
+}
+
+/* Children that are their parent's until it is settled.  Without it nobody will ever tell what they
+ * have where. */
+static int give_to_parents(struct takeover *t)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < t->nr; i++) {
+		struct fi_space *child = t->spaces[i], *parent;
+
+		if (!is_unborn(child))
+			continue;
+		parent = space_with(t, child->parent);
+		if (parent && parent->state == FI_SPACE_LIVE) {
+			r = fi_past_bear(parent, child);
+			continue;
+		}
+		child->state = FI_SPACE_FAILED;
+		fi_space_show_failed(child);
 	}
 	return r;
 }
@@ -124,6 +161,9 @@ static int apply(struct fi_space *space, const struct uffd_msg *msg, const struc
 	if (msg->event != UFFD_EVENT_FORK || !is_recorded(space, space->applied + 1))
 		return fi_event_apply(space, msg, birth);
 	space->applied++;
+	for (size_t i = 0; i < space->nr_newborns; i++)
+		if (space->newborns[i]->slot->birth == space->applied)
+			fi_past_begin(space); /* as it was when the child was recorded */
 	return fi_space_show(space);
 }
 
@@ -224,15 +264,18 @@ int fi_takeover(const struct fi_heir *heir)
 	if (r == 0) {
 		free_taken();
 		fi_durable_sweep();
+		r = give_to_parents(&t);
+	}
+	if (r == 0)
 		r = empty_inboxes(&t);
-	}
-	if (r == 0) {
+	if (r == 0)
 		finish_closing();
-		r = (int)t.nr;
-	}
-	for (size_t i = 0; r >= 0 && i < t.nr; i++) {
+	for (size_t i = 0, nr = t.nr; r >= 0 && i < nr; i++) {
+		if (is_unborn(t.spaces[i]))
+			continue;
 		wake_all(t.spaces[i]);
 		heir->found(heir->arg, t.spaces[i]);
+		r++;
 	}
 	free(t.spaces);
 	return r;

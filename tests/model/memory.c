@@ -101,6 +101,7 @@ void m_zap(struct m_model *m, struct m_mm *mm, uint64_t start, uint64_t end)
 		m_pte_clear(m, m_pte_at(mm, addr));
 		*m_want(mm, addr) = 0;
 		mm->or_zero[(addr - M_BASE) / M_PAGE] = false;
+		mm->arrived[(addr - M_BASE) / M_PAGE] = false;
 	}
 }
 

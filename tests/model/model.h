@@ -72,6 +72,9 @@ struct m_mm {
 	uint64_t want[M_PAGES];
 	/* It was copied or moved while another thread discarded it: zero is as right. */
 	bool or_zero[M_PAGES];
+	/* It was moved here while another thread discarded what is here: the discard may have come
+	 * first. */
+	bool arrived[M_PAGES];
 };
 
 struct m_frame {

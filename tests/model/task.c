@@ -164,19 +164,25 @@ void m_reap(struct m_model *m, int i)
 
 /* --- what memory would hold if nobody had to be asked ---------------------------------------------- */
 
-bool m_discarding(const struct m_model *m, const struct m_mm *mm, uint64_t addr)
+static bool others_discard(const struct m_model *m, const struct m_mm *mm, uint64_t addr,
+			   const struct m_call *but)
 {
 	for (int i = 0; i < M_THREADS; i++) {
 		const struct m_thread *thread = &m->threads[i];
 		const struct m_call *call = &thread->call;
 
-		if ((thread->state == M_KERNEL || thread->state == M_IN_EVENT) &&
+		if (call != but && (thread->state == M_KERNEL || thread->state == M_IN_EVENT) &&
 		    &m->mms[m->tasks[thread->task].mm] == mm && call->op == M_OP_MADVISE &&
 		    (call->flags == MADV_DONTNEED || call->flags == MADV_FREE) &&
 		    addr >= call->addr && addr < call->addr + call->len)
 			return true;
 	}
 	return false;
+}
+
+bool m_discarding(const struct m_model *m, const struct m_mm *mm, uint64_t addr)
+{
+	return others_discard(m, mm, addr, NULL);
 }
 
 static bool or_zero(const struct m_model *m, const struct m_mm *mm, uint64_t addr)
@@ -433,6 +439,7 @@ static int move(struct m_model *m, struct m_mm *mm, uint64_t addr, uint64_t to, 
 		*m_pte_at(mm, to + off) = *m_pte_at(mm, addr + off);
 		*m_pte_at(mm, addr + off) = M_PTE_NONE;
 		set_want(mm, to + off, *m_want(mm, addr + off), or_zero(m, mm, addr + off));
+		mm->arrived[(to + off - M_BASE) / M_PAGE] = m_discarding(m, mm, to + off);
 		set_want(mm, addr + off, 0, false);
 	}
 	if (!m_note_add(m, &notes->moved, old.ctx, -1, UFFD_EVENT_REMAP, addr, to, len) &&
@@ -690,6 +697,34 @@ static void children_or_zero(struct m_model *m, const struct m_mm *mm, uint64_t 
 	}
 }
 
+static bool is_in(uint64_t addr, uint64_t start, uint64_t len)
+{
+	return addr >= start && addr < start + len;
+}
+
+/* A move under way has been made, but its end is not before this discard's beginning: what it brings
+ * may have been brought after the discard, what it takes may have been discarded first. */
+static void moved_or_zero(const struct m_model *m, struct m_mm *mm, uint64_t start, uint64_t end)
+{
+	for (int i = 0; i < M_THREADS; i++) {
+		const struct m_thread *thread = &m->threads[i];
+		const struct m_call *call = &thread->call;
+
+		if ((thread->state != M_KERNEL && thread->state != M_IN_EVENT) ||
+		    &m->mms[m->tasks[thread->task].mm] != mm || call->op != M_OP_MREMAP ||
+		    call->pc == PC_BEGIN)
+			continue;
+		for (uint64_t addr = start; addr < end; addr += M_PAGE) {
+			if (is_in(addr, call->to, call->new_len))
+				mm->arrived[(addr - M_BASE) / M_PAGE] = true;
+			if (is_in(addr, call->addr, call->new_len) &&
+			    is_in(addr - call->addr + call->to, M_BASE, M_END - M_BASE))
+				mm->or_zero[(addr - call->addr + call->to - M_BASE) / M_PAGE] =
+					true;
+		}
+	}
+}
+
 static bool discards(const struct m_call *call)
 {
 	return call->flags == MADV_DONTNEED || call->flags == MADV_FREE;
@@ -712,8 +747,16 @@ static int64_t advise_zap(struct m_model *m, struct m_mm *mm, struct m_call *cal
 		return -EINVAL;
 	if (end > vma->end)
 		end = vma->end;
-	if (call->flags == MADV_DONTNEED)
-		m_zap(m, mm, call->at, end);
+	for (uint64_t addr = call->at; call->flags == MADV_DONTNEED && addr < end; addr += M_PAGE) {
+		bool arrived = mm->arrived[(addr - M_BASE) / M_PAGE];
+		uint64_t want = *m_want(mm, addr);
+
+		m_zap(m, mm, addr, addr + M_PAGE);
+		if (!arrived)
+			continue;
+		set_want(mm, addr, want, true);
+		mm->arrived[(addr - M_BASE) / M_PAGE] = others_discard(m, mm, addr, call);
+	}
 	/* FREE leaves pages until memory is short (never, here) but takes poison at once. */
 	for (uint64_t addr = call->at; call->flags == MADV_FREE && addr < end; addr += M_PAGE)
 		if (m_pte(mm, addr) == M_PTE_POISON)
@@ -751,8 +794,13 @@ static int64_t do_madvise(struct m_model *m, struct m_mm *mm, struct m_call *cal
 		} else {
 			call->new_len = to - call->at;
 			call->nr_notes = call->note = 0;
+			for (uint64_t addr = call->at; addr < to; addr += M_PAGE)
+				mm->arrived[(addr - M_BASE) / M_PAGE] =
+					mm->arrived[(addr - M_BASE) / M_PAGE] &&
+					others_discard(m, mm, addr, call);
 			if (m_note_add(m, call, vma.ctx, -1, UFFD_EVENT_REMOVE, call->at, to, 0)) {
 				children_or_zero(m, mm, call->at, to);
+				moved_or_zero(m, mm, call->at, to);
 				call->pc = PC_NOTIFY;
 				return 0;
 			}

@@ -550,8 +550,7 @@ static int read_one(struct m_model *m, int fd, struct uffd_msg *msg)
 	if (!thread)
 		return -EAGAIN;
 
-	*msg = thread->msg;
-	if (msg->event == UFFD_EVENT_FORK) {
+	if (thread->msg.event == UFFD_EVENT_FORK) {
 		/* The context was made by fork; its descriptor is made here. */
 		note = &thread->call.notes[thread->call.note];
 		child = fd_new(m, note->child, m->fds[fd].nonblock);
@@ -560,8 +559,9 @@ static int read_one(struct m_model *m, int fd, struct uffd_msg *msg)
 			return child;
 		}
 		note->child = -1;
-		msg->arg.fork.ufd = (uint32_t)child;
+		thread->msg.arg.fork.ufd = (uint32_t)child;
 	}
+	*msg = thread->msg;
 	event_complete(m, thread);
 	return 0;
 }

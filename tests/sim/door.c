@@ -18,11 +18,17 @@
 struct door door;
 
 const char *const plant_names[PLANT_NR] = {
-	"none",		  "no-gate",	    "zero-eagain",    "eexist-no-wake", "short-length",
-	"no-inheritance", "remove-unheard", "unmap-unheard",  "remap-unheard",	"fork-lost",
-	"fork-forgotten", "close-owing",    "enoent-forever", "esrch-wrongly",	"fault-dropped",
-	"parked-dropped", "probe-nowhere",
+	"none",		 "no-gate",	   "read-early",     "zero-eagain",	 "eexist-no-wake",
+	"short-length",	 "no-inheritance", "remove-unheard", "unmap-unheard",	 "remap-unheard",
+	"fork-lost",	 "fork-forgotten", "close-owing",    "enoent-forever",	 "esrch-wrongly",
+	"fault-dropped", "parked-dropped", "probe-nowhere",  "takeover-no-wake",
 };
+
+/* These are to be found by what comes of them. */
+static bool gate_is_broken(void)
+{
+	return door.plant == PLANT_NO_GATE || door.plant == PLANT_READ_EARLY;
+}
 
 /* --- restore/uffd.h --------------------------------------------------------------------------- */
 
@@ -52,9 +58,11 @@ int fi_uffd_read(int fd, struct uffd_msg *msgs, size_t nr)
 	int n, heard = 0;
 
 	door.yield("before read");
-	if (door.copying[fd] && door.plant != PLANT_NO_GATE)
+	if (door.copying[fd] && !gate_is_broken())
 		door.violation("law 2: events are read while a copy is in flight");
+	door.enter();
 	n = m_read(door.m, fd, msgs, nr);
+	door.leave();
 	door.progress += n > 0;
 	for (int i = 0; i < n; i++) {
 		door.trace("  fd %d: message %x, %llx %llx %llx", fd, msgs[i].event,
@@ -95,7 +103,9 @@ int fi_uffd_copy(int fd, uint64_t dst, const void *src, uint64_t len, uint64_t *
 		return -EBADF; /* closed meanwhile: planted faults only */
 	door.copying[fd]++;
 	door.yield("before copy");
+	door.enter();
 	r = m_copy(door.m, fd, dst, src, M_PAGE, len, 0, &bytes);
+	door.leave();
 	return filled(fd, "copy", dst, len, r, bytes, done);
 }
 
@@ -109,7 +119,9 @@ int fi_uffd_zero(int fd, uint64_t dst, uint64_t len, uint64_t *done)
 		return -EBADF;
 	door.copying[fd]++;
 	door.yield("before zero");
+	door.enter();
 	r = m_zeropage(door.m, fd, dst, len, 0, &bytes);
+	door.leave();
 	if (r == -EAGAIN && bytes <= 0 && door.plant == PLANT_ZERO_EAGAIN) {
 		bytes = (int64_t)len;
 		r = 0;
@@ -127,7 +139,9 @@ int fi_uffd_poison(int fd, uint64_t dst, uint64_t len, uint64_t *done)
 		return -EBADF;
 	door.copying[fd]++;
 	door.yield("before poison");
+	door.enter();
 	r = m_poison(door.m, fd, dst, len, 0, &bytes);
+	door.leave();
 	return filled(fd, "poison", dst, len, r, bytes, done);
 }
 
@@ -137,6 +151,8 @@ int fi_uffd_wake(int fd, uint64_t start, uint64_t len)
 	if (door.plant == PLANT_EEXIST_NO_WAKE)
 		return 0;
 	door.trace("  fd %d: wake %lld", fd, (long long)((start - M_BASE) / M_PAGE));
+	if (door.taking_over && door.plant == PLANT_TAKEOVER_NO_WAKE)
+		return 0;
 	return m_wake(door.m, fd, start, len);
 }
 
@@ -146,7 +162,9 @@ int fi_uffd_probe(int fd, uint64_t addr)
 	int r;
 
 	door.yield("before probe");
+	door.enter();
 	r = m_copy(door.m, fd, addr, NULL, M_PAGE, M_PAGE, 0, &bytes);
+	door.leave();
 	door.trace("  fd %d: probe %lld: %s", fd, (long long)((addr - M_BASE) / M_PAGE),
 		   r ? strerrorname_np(-r) : "ok");
 	if (r != -EAGAIN && door.plant == PLANT_PROBE_NOWHERE)
@@ -156,10 +174,15 @@ int fi_uffd_probe(int fd, uint64_t addr)
 
 int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)
 {
+	int r;
+
 	door.yield("before unregister");
 	door.trace("  fd %d: unregister %lld+%lld", fd, (long long)((start - M_BASE) / M_PAGE),
 		   (long long)(len / M_PAGE));
-	return m_unregister(door.m, fd, start, len);
+	door.enter();
+	r = m_unregister(door.m, fd, start, len);
+	door.leave();
+	return r;
 }
 
 bool fi_uffd_is(int fd)
@@ -171,7 +194,9 @@ void fi_uffd_close(int fd)
 {
 	door.yield("before close");
 	door.trace("  fd %d: close", fd);
+	door.enter();
 	(void)m_close(door.m, fd);
+	door.leave();
 	door.progress++;
 }
 
@@ -194,7 +219,7 @@ void fi_gate_leave(struct fi_gate *gate)
 bool fi_gate_close(struct fi_gate *gate)
 {
 	gate->state |= FI_GATE_CLOSED;
-	while (gate->state != FI_GATE_CLOSED && door.plant != PLANT_NO_GATE)
+	while (gate->state != FI_GATE_CLOSED && !gate_is_broken())
 		door.yield("at the gate");
 	return false;
 }

@@ -341,6 +341,7 @@ static void *events(void *arg)
 		fi_gate_close(&space->gate);
 		for (size_t k = 0; k < 4; k++)
 			assert_int_equal(fi_event_apply(space, &msgs[k], &birth), 0);
+		assert_int_equal(fi_events_settled(space, &birth), 0);
 		fi_gate_open(&space->gate);
 	}
 	return NULL;
