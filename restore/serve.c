@@ -27,6 +27,7 @@
 #include "restore/keeper.h"
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
+#include "restore/owed.h"
 #include "restore/sandbox.h"
 #include "restore/session.h"
 #include "restore/trace.h"
@@ -295,6 +296,18 @@ struct service {
 	int images_fd;
 };
 
+static int check_size(const struct fi_image *image, struct fi_error *err)
+{
+	uint64_t nr = fi_image_nr_lazy_pages(image);
+
+	if (nr <= FI_OWED_MAX)
+		return 0;
+	return fi_error_set(err, -EFBIG,
+			    "the image has %" PRIu64 " lazy pages, and more than %" PRIu64
+			    " cannot be served: restore it without --lazy-pages",
+			    nr, FI_OWED_MAX);
+}
+
 /* Reads and checks the image, and leaves it for the engines. */
 static int read_image(const struct service *service, struct fi_error *err)
 {
@@ -303,6 +316,8 @@ static int read_image(const struct service *service, struct fi_error *err)
 
 	(void)fi_sandbox_enter(FI_SANDBOX_READER);
 	r = fi_image_open(service->images_fd, &image, err);
+	if (r == 0)
+		r = check_size(image, err);
 	if (r == 0)
 		r = fi_image_freeze(image, err);
 	if (r < 0)

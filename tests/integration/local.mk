@@ -90,6 +90,7 @@ EXTRA_DIST += \
 	tests/integration/tools/check-metrics.py \
 	tests/integration/tools/check-report.py \
 	tests/integration/tools/check-trace.py \
+	tests/integration/tools/claim-zeros.py \
 	tests/integration/tools/criu_image.py \
 	tests/integration/tools/plant.py \
 	tests/integration/tools/screen.py \
