@@ -47,6 +47,8 @@ librestore_a_SOURCES = \
 	restore/names.h \
 	restore/owed.c \
 	restore/owed.h \
+	restore/pidfd.c \
+	restore/pidfd.h \
 	restore/placement.c \
 	restore/placement.h \
 	restore/probes.h \
@@ -84,6 +86,8 @@ librestore_a_SOURCES = \
 	restore/trace_writer.c \
 	restore/trace_writer.h \
 	restore/witness.h \
+	restore/upgrade.c \
+	restore/upgrade.h \
 	restore/workers.h \
 	restore/workfile.c \
 	restore/workfile.h
@@ -118,6 +122,8 @@ faultin_SOURCES = \
 	restore/look.c \
 	restore/look.h \
 	restore/main.c \
+	restore/renew.c \
+	restore/renew.h \
 	restore/scrape.c \
 	restore/scrape.h \
 	restore/sessions.c \

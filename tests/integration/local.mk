@@ -79,6 +79,7 @@ integration_tests = \
 	tests/integration/test-transparent.sh \
 	tests/integration/test-troubles.sh \
 	tests/integration/test-unmaps.sh \
+	tests/integration/test-upgrades.sh \
 	tests/integration/test-verify.sh
 
 TESTS += $(integration_tests)
