@@ -44,12 +44,12 @@ _faultin()
 		COMPREPLY=($(compgen -W "background eager demand" -- "$word"))
 		return
 		;;
-	--container | --drain-rate | --threads | -t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd | --handover-fd)
+	--container | --drain-rate | --threads | -t | --task | --tree | --prot | --range | --grep | --dump | --status-fd | --images-dir-fd | --parent-pidfd | --handover-fd | --heir)
 		return # nothing that could be guessed
 		;;
 	esac
 	case $verb in
-	complete | metrics | pause | rate | resume | status | top | wait)
+	complete | metrics | pause | rate | resume | status | top | upgrade | wait)
 		[[ $word == -* ]] || {
 			COMPREPLY=($(compgen -W "$(_faultin_sessions)" -- "$word"))
 			return

@@ -15,6 +15,7 @@ man_sources = \
 	doc/faultin-setup.1.scd \
 	doc/faultin-status.1.scd \
 	doc/faultin-top.1.scd \
+	doc/faultin-upgrade.1.scd \
 	doc/faultin-verify.1.scd \
 	doc/faultin-wait.1.scd \
 	doc/faultin.conf.5.scd \
@@ -74,6 +75,8 @@ doc/faultin-setup.1: $(top_srcdir)/doc/faultin-setup.1.scd
 doc/faultin-status.1: $(top_srcdir)/doc/faultin-status.1.scd
 	$(scdoc)
 doc/faultin-top.1: $(top_srcdir)/doc/faultin-top.1.scd
+	$(scdoc)
+doc/faultin-upgrade.1: $(top_srcdir)/doc/faultin-upgrade.1.scd
 	$(scdoc)
 doc/faultin-verify.1: $(top_srcdir)/doc/faultin-verify.1.scd
 	$(scdoc)

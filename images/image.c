@@ -125,6 +125,19 @@ const struct fi_task_image *fi_image_task(const struct fi_image *image, size_t i
 	return &image->tasks[i];
 }
 
+uint64_t fi_image_nr_lazy_pages(const struct fi_image *image)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < fi_image_nr_tasks(image); i++) {
+		const struct fi_task_image *task = fi_image_task(image, i);
+		uint64_t nr = task->pagemap ? task->pagemap->nr_lazy_pages : 0;
+
+		sum = nr > UINT64_MAX - sum ? UINT64_MAX : sum + nr;
+	}
+	return sum;
+}
+
 const struct fi_task_image *fi_image_find_task(const struct fi_image *image, uint32_t vpid)
 {
 	return fi_pstree_find(image->by_vpid, image->nr_tasks, vpid);

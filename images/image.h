@@ -64,6 +64,9 @@ const struct fi_inventory *fi_image_inventory(const struct fi_image *image);
 size_t fi_image_nr_tasks(const struct fi_image *image);
 const struct fi_task_image *fi_image_task(const struct fi_image *image, size_t i);
 
+/* Of all tasks; UINT64_MAX where that would not fit. */
+uint64_t fi_image_nr_lazy_pages(const struct fi_image *image);
+
 /* The task with this vpid, or NULL.  O(log n). */
 const struct fi_task_image *fi_image_find_task(const struct fi_image *image, uint32_t vpid);
 

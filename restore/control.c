@@ -289,6 +289,7 @@ static void obey(struct fi_control *control, struct client *client,
 	case FI_COMMAND_RESUME:
 	case FI_COMMAND_RATE:
 	case FI_COMMAND_CONTAINER:
+	case FI_COMMAND_UPGRADE:
 		control->host.steer(control->host.arg, request);
 		answer(control, client, acceptance(NULL));
 		return;

@@ -25,7 +25,7 @@ struct fi_control; /* opaque */
 struct fi_control_host {
 	/* What the session is doing: a new object, or NULL when there is no memory. */
 	struct json_object *(*status)(void *arg);
-	/* PAUSE, RESUME, RATE, COMPLETE or CONTAINER. */
+	/* PAUSE, RESUME, RATE, COMPLETE, CONTAINER or UPGRADE. */
 	void (*steer)(void *arg, const struct fi_request *request);
 	void *arg;
 };

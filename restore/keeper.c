@@ -31,17 +31,16 @@
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
 #include "restore/log.h"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
-enum role { FIRST, SECOND, ENGINE };
+#include "restore/pidfd.h"
+#include "restore/upgrade.h"
 
 struct keeper {
 	struct fi_ledger *ledger;
 	const struct fi_keeper_job *job;
-	unsigned self; /* FIRST or SECOND */
+	enum fi_role self; /* FIRST or SECOND */
+	uint32_t generation;
+	bool original; /* the session's first process */
+	bool stopped;  /* there is no engine by our own doing */
 	int sigfd;
 	int oom_score_adj; /* what was found, for engines */
 	bool guarded;	   /* from the OOM killer */
@@ -49,33 +48,9 @@ struct keeper {
 
 /* --- processes ---------------------------------------------------------------------------- */
 
-static bool alive(int pidfd)
-{
-	return pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0;
-}
-
-static void send_signal(int pidfd, int sig)
-{
-	if (pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
-}
-
-/* Waits for a process.  Returns its wait status; -1 when it is no child of ours. */
-static int reap(int pidfd)
-{
-	siginfo_t info = { 0 };
-	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-
-	while (alive(pidfd) && poll(&pfd, 1, -1) < 0 && errno == EINTR)
-		;
-	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
-		return -1;
-	return info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
-}
-
 /* A process in @role that is like a forked child, but shares our descriptors.  Returns 0 in it, and
  * here 1 or a negative errno. */
-static int start(struct keeper *k, enum role role)
+static int start(struct keeper *k, enum fi_role role)
 {
 	int32_t *pidfd = &k->ledger->keeper.pidfd[role];
 	int old = *pidfd;
@@ -195,7 +170,7 @@ static bool kill_tasks(const struct fi_ledger *ledger)
 		if (!has_space(slot))
 			continue;
 		all = all && slot->pidfd >= 0;
-		send_signal(slot->pidfd, SIGKILL);
+		fi_pidfd_signal(slot->pidfd, SIGKILL);
 		for (int m = 0; slot->inbox.reading && m < FI_INBOX_ROOM; m++)
 			if (slot->inbox.msgs[m].event == UFFD_EVENT_FORK)
 				all = false;
@@ -238,16 +213,16 @@ enum next { GO_ON, CHILD, STOP };
 static enum next look_after_engine(struct keeper *k, int *code)
 {
 	struct fi_keeper_record *record = &k->ledger->keeper;
-	int pidfd = record->pidfd[ENGINE], status, r;
+	int pidfd = record->pidfd[FI_ROLE_ENGINE], status, r;
 	unsigned deaths;
 
-	if (alive(pidfd)) {
+	if (fi_pidfd_alive(pidfd)) {
 		struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
 
 		if (poll(&pfd, 1, 0) <= 0)
 			return GO_ON;
 	}
-	status = pidfd >= 0 ? reap(pidfd) : -1;
+	status = pidfd >= 0 ? fi_pidfd_reap(pidfd) : -1;
 	if (record->ended) {
 		*code = record->code;
 		/* What only a sanitizer knows at the very end counts, too. */
@@ -255,7 +230,7 @@ static enum next look_after_engine(struct keeper *k, int *code)
 			*code = status >> 8;
 		return STOP;
 	}
-	if (record->lives) {
+	if (record->lives && !k->stopped) {
 		note_death(record);
 		deaths = recent_deaths(record);
 		if (status > 0 && status < 0x7f)
@@ -273,8 +248,9 @@ static enum next look_after_engine(struct keeper *k, int *code)
 		}
 		back_off(deaths);
 	}
+	k->stopped = false;
 	record->lives++;
-	r = start(k, ENGINE);
+	r = start(k, FI_ROLE_ENGINE);
 	if (r == 0) {
 		*code = be_engine(k);
 		return CHILD;
@@ -298,10 +274,10 @@ static enum next look_after_second(struct keeper *k, int *code)
 	struct pollfd pfd = { .fd = record->pidfd[other], .events = POLLIN };
 	int r;
 
-	if (alive(record->pidfd[other]) && poll(&pfd, 1, 0) <= 0)
+	if (fi_pidfd_alive(record->pidfd[other]) && poll(&pfd, 1, 0) <= 0)
 		return GO_ON;
 	if (record->pidfd[other] >= 0)
-		(void)reap(record->pidfd[other]);
+		(void)fi_pidfd_reap(record->pidfd[other]);
 	r = start(k, other);
 	if (r == 0) {
 		k->self = other;
@@ -317,8 +293,55 @@ static void hand_on_signals(struct keeper *k)
 {
 	struct signalfd_siginfo info;
 
-	while (read(k->sigfd, &info, sizeof(info)) == sizeof(info))
-		send_signal(k->ledger->keeper.pidfd[ENGINE], (int)info.ssi_signo);
+	while (read(k->sigfd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGUSR2)
+			k->ledger->keeper.upgrade = 1;
+		else
+			fi_pidfd_signal(k->ledger->keeper.pidfd[FI_ROLE_ENGINE],
+					(int)info.ssi_signo);
+	}
+}
+
+static void stop(struct keeper *k, enum fi_role role)
+{
+	int32_t *pidfd = &k->ledger->keeper.pidfd[role];
+
+	fi_pidfd_kill(*pidfd);
+	fi_close(pidfd);
+}
+
+static enum next refuse_upgrade(struct keeper *k, const char *why)
+{
+	fi_log(FI_LOG_ERROR, "no other program takes over: %s", why);
+	k->ledger->keeper.refused++;
+	return GO_ON;
+}
+
+/* @code is set with CHILD: the session is another process's. */
+static enum next upgrade(struct keeper *k, int *code)
+{
+	struct fi_keeper_record *record = &k->ledger->keeper;
+	int r;
+
+	record->upgrade = 0;
+	if (!k->ledger->session.ready || record->ended)
+		return refuse_upgrade(k, "the session begins or ends");
+	if (k->self != FI_ROLE_FIRST || !fi_upgrade_possible())
+		return refuse_upgrade(k, "the process that could start it is gone");
+	fi_log(FI_LOG_WARN, "another program is to take over");
+	stop(k, FI_ROLE_ENGINE);
+	k->stopped = true;
+	if (record->ended)
+		return GO_ON; /* it was quicker */
+	r = fi_upgrade_hand_over();
+	k->generation = record->generation;
+	if (r < 0)
+		record->primary_pid = getpid();
+	if (r < 0)
+		return refuse_upgrade(k, r == -EBADMSG ? "it did not start, or is not like this one"
+						       : strerror(-r));
+	*code = k->original ? fi_upgrade_follow(k->sigfd) : 0;
+	return CHILD;
 }
 
 static int be_primary(struct keeper *k)
@@ -327,9 +350,14 @@ static int be_primary(struct keeper *k)
 	int code = 1;
 
 	record->primary = k->self;
+	record->primary_pid = getpid();
 	for (;;) {
-		enum next next = look_after_second(k, &code);
+		enum next next = record->upgrade ? upgrade(k, &code) : GO_ON;
 
+		if (next == GO_ON)
+			next = look_after_second(k, &code);
+		if (next == GO_ON)
+			fi_upgrade_settled();
 		if (next == GO_ON)
 			next = look_after_engine(k, &code);
 		if (next == CHILD)
@@ -338,7 +366,7 @@ static int be_primary(struct keeper *k)
 			break;
 
 		struct pollfd pfds[] = {
-			{ .fd = record->pidfd[ENGINE], .events = POLLIN },
+			{ .fd = record->pidfd[FI_ROLE_ENGINE], .events = POLLIN },
 			{ .fd = record->pidfd[!k->self], .events = POLLIN },
 			{ .fd = k->sigfd, .events = POLLIN },
 		};
@@ -354,9 +382,12 @@ static int be_primary(struct keeper *k)
 		code = code ? code : failed;
 	}
 	if (record->pidfd[!k->self] >= 0) {
-		send_signal(record->pidfd[!k->self], SIGKILL);
-		(void)reap(record->pidfd[!k->self]);
+		fi_pidfd_signal(record->pidfd[!k->self], SIGKILL);
+		(void)fi_pidfd_reap(record->pidfd[!k->self]);
 	}
+	fi_pidfd_kill(record->pidfd[FI_ROLE_STARTER]);
+	record->code = code;
+	record->left = 1;
 	return code;
 }
 
@@ -365,12 +396,15 @@ static int be_second(struct keeper *k)
 	struct fi_keeper_record *record = &k->ledger->keeper;
 	struct pollfd pfd = { .fd = record->pidfd[!k->self], .events = POLLIN };
 
+	k->original = false;
 	set_name("faultin-keeper");
 	(void)setsid(); /* who kills a group or a session does not get all of us */
 	while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
 		;
+	if (record->generation != k->generation)
+		return 0; /* the session is another program's */
 	if (!k->ledger->session.ready && !record->ended) {
-		send_signal(record->pidfd[ENGINE], SIGKILL);
+		fi_pidfd_signal(record->pidfd[FI_ROLE_ENGINE], SIGKILL);
 		return 1;
 	}
 	fi_log(FI_LOG_WARN, "the first keeper has died, process %d takes its place", (int)getpid());
@@ -380,9 +414,9 @@ static int be_second(struct keeper *k)
 /* Starts the reader and waits for it.  @code is set with CHILD (we are it) and STOP. */
 static enum next read_first(struct keeper *k, int *code)
 {
-	int *pidfd = &k->ledger->keeper.pidfd[ENGINE], status, r;
+	int *pidfd = &k->ledger->keeper.pidfd[FI_ROLE_ENGINE], status, r;
 
-	r = start(k, ENGINE);
+	r = start(k, FI_ROLE_ENGINE);
 	if (r == 0) {
 		become(k, "faultin-reader");
 		*code = k->job->read(k->job->arg);
@@ -393,7 +427,7 @@ static enum next read_first(struct keeper *k, int *code)
 		*code = 1;
 		return STOP;
 	}
-	status = reap(*pidfd);
+	status = fi_pidfd_reap(*pidfd);
 	fi_close(pidfd);
 	if (status == 0)
 		return GO_ON;
@@ -405,26 +439,35 @@ static enum next read_first(struct keeper *k, int *code)
 
 int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 {
-	struct keeper k = { .ledger = fi_ledger(), .job = job, .self = FIRST };
+	struct keeper k = {
+		.ledger = fi_ledger(),
+		.job = job,
+		.self = FI_ROLE_FIRST,
+		.original = !job->heir,
+		.stopped = job->heir,
+		.generation = fi_ledger()->keeper.generation,
+	};
 	struct fi_keeper_record *record = &k.ledger->keeper;
 	sigset_t set;
 	enum next next;
 	int code;
 
-	for (size_t i = 0; i < FI_ARRAY_SIZE(record->pidfd); i++)
-		record->pidfd[i] = -EBADF;
+	for (enum fi_role role = 0; role < FI_ROLE_NR; role++)
+		if (role != FI_ROLE_STARTER)
+			record->pidfd[role] = -EBADF; /* a taken over table has them: custody.h */
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGUSR2);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	k.sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	record->pidfd[FIRST] = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (k.sigfd < 0 || record->pidfd[FIRST] < 0)
+	record->pidfd[FI_ROLE_FIRST] = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (k.sigfd < 0 || record->pidfd[FI_ROLE_FIRST] < 0)
 		return fi_error_set(err, -errno, "cannot keep a session: %s", strerror(errno));
 	fi_keep(FI_KEPT_SIGNALS, k.sigfd);
 	set_name("faultin-keeper");
 	guard(&k);
-	next = job->read ? read_first(&k, &code) : GO_ON;
+	next = job->read && !job->heir ? read_first(&k, &code) : GO_ON;
 	if (next == STOP)
 		fi_control_end();
 	return next == GO_ON ? be_primary(&k) : code;

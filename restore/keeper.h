@@ -15,6 +15,9 @@
  *			gone is anything closed.  If a task is not known by a pidfd, nothing is closed,
  *			ever
  *
+ *   somebody wants another program
+ *			engine and second keeper are ended, and the first hands over (upgrade.h)
+ *
  * Before the engine has said that it listens (fi_keeper_ready), nobody depends on it: the death of
  * the first keeper ends all.
  *
@@ -44,11 +47,13 @@ struct fi_keeper_job {
 	 * May be done twice, should the keeper die.  NULL: none. */
 	int (*finish)(void *arg);
 	void *arg;
+	bool heir; /* the session is another program's that we have taken over from (upgrade.h) */
 };
 
 /* Becomes the first keeper of @job.  fi_durable_create has been called.  The caller has one thread.
  *
- * SIGTERM and SIGINT are blocked from here on, and handed on to the engine.
+ * SIGTERM and SIGINT are blocked from here on, and handed on to the engine; so is SIGUSR2, which asks for
+ * another program.
  *
  * Returns the exit code of the engine, or of what came to finish after it, in a process that may not be
  * the caller's: reader, engine and the second keeper come back from here as well when they are

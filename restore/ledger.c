@@ -12,8 +12,27 @@
 
 #include "restore/owed.h"
 
+static const struct fi_stamp our_stamp = {
+	.magic = 0x4c746966, /* "fitL" */
+	.layout = FI_LEDGER_LAYOUT,
+	.ledger_size = sizeof(struct fi_ledger),
+	.slot_size = sizeof(struct fi_slot),
+	.session_size = sizeof(struct fi_session_record),
+	.durable_size = FI_DURABLE_SIZE,
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t first_free; /* no slot below it is FREE; under lock */
+
+void fi_ledger_stamp(void)
+{
+	fi_ledger()->stamp = our_stamp;
+}
+
+bool fi_ledger_is_ours(void)
+{
+	return memcmp(&fi_ledger()->stamp, &our_stamp, sizeof(our_stamp)) == 0;
+}
 
 struct fi_slot *fi_slot_take(void)
 {

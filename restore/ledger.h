@@ -55,6 +55,8 @@ enum fi_kept {
 	FI_KEPT_RUNDIR,	 /* the directory that it is in */
 	FI_KEPT_TRACE,
 	FI_KEPT_TRACE_MEMORY, /* trace.h's */
+	FI_KEPT_ASK,
+	FI_KEPT_ASKED, /* the pipe to upgrade.h's starter */
 	FI_KEPT_NR,
 };
 
@@ -87,15 +89,30 @@ struct fi_session_record {
 	struct fi_policy policy;
 };
 
+/* Processes of a session. */
+enum fi_role {
+	FI_ROLE_FIRST,
+	FI_ROLE_SECOND, /* the keepers */
+	FI_ROLE_ENGINE,
+	FI_ROLE_STARTER,
+	FI_ROLE_HEIR, /* upgrade.h's */
+	FI_ROLE_NR,
+};
+
 /* What the keepers know (keeper.c). */
 struct fi_keeper_record {
-	int32_t pidfd
-		[3]; /* the processes', by role; negative: none.  The kernel itself sets them */
-	_Atomic uint32_t primary; /* which of the two keepers is responsible */
-	_Atomic uint32_t ended;	  /* the engine has come to its end: nothing more is to be served */
-	_Atomic int32_t code;	  /* its exit code then */
-	_Atomic uint32_t lives;	  /* engines there were */
-	uint64_t deaths[5];	  /* when the last ones died: ns, monotonic; a ring */
+	int32_t pidfd[FI_ROLE_NR];   /* by role; negative: none.  The kernel itself sets them */
+	_Atomic int32_t primary_pid; /* of the keeper that is responsible */
+	_Atomic uint32_t
+		generation;	  /* of keepers: one more when they hand over to another program */
+	_Atomic uint32_t upgrade; /* somebody has asked for another program */
+	_Atomic uint32_t upgrades, refused; /* how often one has taken over, and has not */
+	_Atomic uint32_t left;		    /* all is over, and `code` the exit code of the whole */
+	_Atomic uint32_t primary;	    /* which of the two keepers is responsible */
+	_Atomic uint32_t ended; /* the engine has come to its end: nothing more is to be served */
+	_Atomic int32_t code;	/* its exit code then */
+	_Atomic uint32_t lives; /* engines there were */
+	uint64_t deaths[5];	/* when the last ones died: ns, monotonic; a ring */
 };
 
 enum fi_slot_state {
@@ -153,7 +170,17 @@ struct fi_slot {
 	struct fi_inbox inbox;
 };
 
+/* What another program must have in common with ours to use the memory.  FI_LEDGER_LAYOUT counts changes of
+ * what is in it that change no size. */
+#define FI_LEDGER_LAYOUT 1
+
+struct fi_stamp {
+	uint32_t magic, layout;
+	uint64_t ledger_size, slot_size, session_size, durable_size;
+};
+
 struct fi_ledger {
+	struct fi_stamp stamp;
 	_Atomic int32_t kept[FI_KEPT_NR]; /* descriptor + 1; 0: none */
 	struct fi_keeper_record keeper;
 	struct fi_session_record session;
@@ -183,6 +210,10 @@ static inline int fi_kept(enum fi_kept what)
 
 	return fd > 0 ? fd - 1 : -EBADF;
 }
+
+/* A new memory becomes one of this program; whether it is. */
+void fi_ledger_stamp(void);
+bool fi_ledger_is_ours(void);
 
 /* Notes an orphan's descriptor, which stays open for ever. */
 void fi_ledger_orphan(int uffd);

@@ -51,6 +51,8 @@ librestore_a_SOURCES = \
 	restore/owed.h \
 	restore/past.c \
 	restore/past.h \
+	restore/pidfd.c \
+	restore/pidfd.h \
 	restore/placement.c \
 	restore/placement.h \
 	restore/probes.h \
@@ -88,6 +90,8 @@ librestore_a_SOURCES = \
 	restore/trace_writer.c \
 	restore/trace_writer.h \
 	restore/witness.h \
+	restore/upgrade.c \
+	restore/upgrade.h \
 	restore/workers.h \
 	restore/workfile.c \
 	restore/workfile.h
@@ -122,6 +126,8 @@ faultin_SOURCES = \
 	restore/look.c \
 	restore/look.h \
 	restore/main.c \
+	restore/renew.c \
+	restore/renew.h \
 	restore/scrape.c \
 	restore/scrape.h \
 	restore/sessions.c \

@@ -11,6 +11,7 @@
 #include "restore/effective.h"
 #include "restore/hook.h"
 #include "restore/inspect.h"
+#include "restore/renew.h"
 #include "restore/scrape.h"
 #include "restore/serve.h"
 #include "restore/setup.h"
@@ -38,6 +39,8 @@ static const struct verb verbs[] = {
 	{ "setup", fi_setup_main, "have a container runtime's CRIU load the plugin" },
 	{ "status", fi_show_main, "show running restores" },
 	{ "top", fi_top_main, "watch running restores, and steer them" },
+	{ "upgrade", fi_renew_main,
+	  "have the program as it is installed by now take sessions over" },
 	{ "verify", fi_verify_main, "check whether a checkpoint is whole" },
 	{ "wait", fi_steer_main, "wait until a restore is complete" },
 };

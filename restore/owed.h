@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A session's sets together: 8 TiB of memory, 256 MiB of chunks.  Pages of zeros cost an image nothing, so
+ * it may claim as many as there are addresses. */
+#define FI_OWED_MAX (UINT64_C(1) << 31)
+
 struct fi_owed {
 	uint32_t *chunks; /* durable: references; 0: nothing owed in it */
 	size_t nr_chunks;

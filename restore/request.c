@@ -18,6 +18,7 @@ static const char *const commands[] = {
 	[FI_COMMAND_WAIT] = "wait",	    [FI_COMMAND_PAUSE] = "pause",
 	[FI_COMMAND_RESUME] = "resume",	    [FI_COMMAND_RATE] = "rate",
 	[FI_COMMAND_COMPLETE] = "complete", [FI_COMMAND_CONTAINER] = "container",
+	[FI_COMMAND_UPGRADE] = "upgrade",
 };
 
 static int take_rate(struct json_object *json, uint64_t *ret, struct fi_error *err)

@@ -28,6 +28,7 @@ enum fi_command {
 	FI_COMMAND_RATE,
 	FI_COMMAND_COMPLETE,
 	FI_COMMAND_CONTAINER,
+	FI_COMMAND_UPGRADE,
 };
 
 struct fi_request {

@@ -27,9 +27,11 @@
 #include "restore/keeper.h"
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
+#include "restore/owed.h"
 #include "restore/sandbox.h"
 #include "restore/session.h"
 #include "restore/trace.h"
+#include "restore/upgrade.h"
 #include "restore/workfile.h"
 
 static const char usage[] =
@@ -62,6 +64,9 @@ static const char usage[] =
 	"      --images-dir-fd FD the checkpoint's directory, opened\n"
 	"      --parent-pidfd FD  end when this process ends before the restore is finished\n"
 	"      --handover-fd FD   the connection on which tasks are named, instead of the socket\n"
+	"\n"
+	"'faultin upgrade' uses one more:\n"
+	"      --heir FDS         take over what these descriptors are\n"
 	"\n"
 	"Exit code: 0 when every page was served, 1 otherwise.  See faultin-serve(1).\n";
 
@@ -295,6 +300,18 @@ struct service {
 	int images_fd;
 };
 
+static int check_size(const struct fi_image *image, struct fi_error *err)
+{
+	uint64_t nr = fi_image_nr_lazy_pages(image);
+
+	if (nr <= FI_OWED_MAX)
+		return 0;
+	return fi_error_set(err, -EFBIG,
+			    "the image has %" PRIu64 " lazy pages, and more than %" PRIu64
+			    " cannot be served: restore it without --lazy-pages",
+			    nr, FI_OWED_MAX);
+}
+
 /* Reads and checks the image, and leaves it for the engines. */
 static int read_image(const struct service *service, struct fi_error *err)
 {
@@ -303,6 +320,8 @@ static int read_image(const struct service *service, struct fi_error *err)
 
 	(void)fi_sandbox_enter(FI_SANDBOX_READER);
 	r = fi_image_open(service->images_fd, &image, err);
+	if (r == 0)
+		r = check_size(image, err);
 	if (r == 0)
 		r = fi_image_freeze(image, err);
 	if (r < 0)
@@ -417,6 +436,7 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	if (r < 0)
 		return fi_error_set(err, r, "no memory to share: %s", strerror(-r));
 	fi_keep(FI_KEPT_MEMORY, r);
+	fi_ledger_stamp();
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return fi_error_set(err, -errno, "cannot open /dev/null: %s", strerror(errno));
@@ -490,11 +510,83 @@ static void settle(const struct fi_serve_options *options)
 		record->restorer = pid_of(options->parent_pidfd);
 }
 
+/* Without a starter there will be no upgrade: no reason to refuse a restore. */
+static void open_upgrade(char **argv)
+{
+	struct fi_error err = { "" };
+
+	if (fi_upgrade_prepare(argv, &err) < 0)
+		fi_log(FI_LOG_WARN, "no other program will be able to take over: %s", err.text);
+}
+
+static void give_up_rights(const struct fi_serve_options *options)
+{
+	if (options->no_sandbox)
+		return;
+	fi_sandbox_prepare();
+	(void)fi_sandbox_enter(FI_SANDBOX_KEEPER);
+}
+
+/* Whether this program can read what another has left of the image.  In a process of its own: to look is to
+ * map and close, and what is looked at may be anything. */
+static bool can_thaw(const struct fi_serve_options *options)
+{
+	struct fi_image *image;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!options->no_sandbox) {
+			fi_sandbox_prepare();
+			(void)fi_sandbox_enter(FI_SANDBOX_READER);
+		}
+		_exit(fi_image_thaw(fi_kept(FI_KEPT_FROZEN), &image, NULL) < 0);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* A session of another program's. */
+static int inherit(const struct fi_serve_options *options, struct service *service,
+		   struct fi_error *err)
+{
+	int r = fi_upgrade_inherit(options->heir, err);
+
+	if (r < 0)
+		return r;
+	raise_nofile();
+	service->images_fd = fi_kept(FI_KEPT_IMAGES);
+	fi_log_init(fi_kept(FI_KEPT_LOG) >= 0 ? fi_kept(FI_KEPT_LOG) : STDERR_FILENO,
+		    options->level);
+	if (!can_thaw(options))
+		return fi_error_set(err, -EPROTONOSUPPORT,
+				    "this program keeps images in another way");
+	r = fi_upgrade_claim();
+	if (r < 0)
+		return fi_error_set(err, r, "the session's keeper has changed its mind");
+	fi_log(FI_LOG_WARN, "faultin %s, process %d, takes over", PACKAGE_VERSION, (int)getpid());
+	return 0;
+}
+
+/* Returns 0 in what is to be the session's first process, 1 in its parent. */
+static int begin(const struct fi_serve_options *options, struct service *service,
+		 struct fi_error *err)
+{
+	int r = prepare(options, service, err);
+
+	if (r == 0)
+		settle(options);
+	if (r == 0 && options->daemon)
+		r = become_daemon(options, err);
+	if (r == 0)
+		open_control(service->images_fd);
+	return r;
+}
+
 int fi_serve_main(int argc, char **argv)
 {
 	struct fi_serve_options options;
 	struct service service = { .options = &options, .images_fd = -EBADF };
-	const struct fi_keeper_job job = { reader, engine, finish, &service };
+	struct fi_keeper_job job = { reader, engine, finish, &service, false };
 	struct fi_error err = { "" };
 	int r;
 
@@ -511,20 +603,13 @@ int fi_serve_main(int argc, char **argv)
 		return 0;
 	}
 
-	r = prepare(&options, &service, &err);
-	if (r == 0)
-		settle(&options);
-	if (r == 0 && options.daemon)
-		r = become_daemon(&options, &err);
+	job.heir = options.heir != NULL;
+	r = job.heir ? inherit(&options, &service, &err) : begin(&options, &service, &err);
 	if (r == 1)
 		return 0;
-	if (r == 0)
-		open_control(service.images_fd);
-	if (r == 0 && !options.no_sandbox) {
-		fi_sandbox_prepare();
-		(void)fi_sandbox_enter(FI_SANDBOX_KEEPER);
-	}
 	if (r == 0) {
+		open_upgrade(argv);
+		give_up_rights(&options);
 		r = fi_keeper_run(&job, &err);
 		if (r < 0)
 			fi_control_end();

@@ -23,6 +23,7 @@ enum {
 	OPT_IMAGES_DIR_FD,
 	OPT_PARENT_PIDFD,
 	OPT_HANDOVER_FD,
+	OPT_HEIR,
 	OPT_REMOTE,
 };
 
@@ -50,6 +51,8 @@ static const struct option long_options[] = {
 	{ "images-dir-fd", required_argument, NULL, OPT_IMAGES_DIR_FD },
 	{ "parent-pidfd", required_argument, NULL, OPT_PARENT_PIDFD },
 	{ "handover-fd", required_argument, NULL, OPT_HANDOVER_FD },
+	/* upgrade.h's. */
+	{ "heir", required_argument, NULL, OPT_HEIR },
 	/* criu lazy-pages has these; we do not, yet. */
 	{ "page-server", no_argument, NULL, OPT_REMOTE },
 	{ "address", required_argument, NULL, OPT_REMOTE },
@@ -179,6 +182,9 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 		return parse_fd(name, optarg, &o->parent_pidfd, err);
 	case OPT_HANDOVER_FD:
 		return parse_fd(name, optarg, &o->handover_fd, err);
+	case OPT_HEIR:
+		o->heir = optarg;
+		return 0;
 	case OPT_REMOTE:
 		return fi_error_set(err, -EINVAL,
 				    "--%s: pages from a remote page server are not supported yet; "

@@ -129,6 +129,8 @@ static void add_session(struct view *view, struct json_object *to)
 	fi_json_u64(&view->js, to, "uid", geteuid());
 	fi_json_text(&view->js, to, "state", view->status->state);
 	fi_json_u64(&view->js, to, "engines", ledger->keeper.lives);
+	fi_json_u64(&view->js, to, "upgrades", ledger->keeper.upgrades);
+	fi_json_u64(&view->js, to, "refused_upgrades", ledger->keeper.refused);
 	add_times(view, to);
 	add_drain(view, to);
 	fi_json_u64(&view->js, to, "tasks", record->nr_tasks);

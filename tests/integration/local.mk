@@ -79,6 +79,7 @@ integration_tests = \
 	tests/integration/test-transparent.sh \
 	tests/integration/test-troubles.sh \
 	tests/integration/test-unmaps.sh \
+	tests/integration/test-upgrades.sh \
 	tests/integration/test-verify.sh
 
 TESTS += $(integration_tests)
@@ -90,6 +91,7 @@ EXTRA_DIST += \
 	tests/integration/tools/check-metrics.py \
 	tests/integration/tools/check-report.py \
 	tests/integration/tools/check-trace.py \
+	tests/integration/tools/claim-zeros.py \
 	tests/integration/tools/criu_image.py \
 	tests/integration/tools/plant.py \
 	tests/integration/tools/screen.py \

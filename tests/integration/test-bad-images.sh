@@ -131,4 +131,18 @@ try_damage "a page is not aligned" flip "pagemap-$root.img" 19 1
 try_damage "a page is far outside of all memory maps" flip "pagemap-$root.img" 23 32
 try_damage "a field of a pagemap entry has another type" flip "pagemap-$root.img" 18 2
 try_damage "the last entry has more pages" flip "pagemap-$root.img" -1 64
+
+# Nothing is wrong with it but that nobody could keep account of so much.
+claims_too_much()
+{
+	serve_refuses python3 "$abs_top_srcdir/tests/integration/tools/claim-zeros.py" "$root" "$1"
+	grep -q 'lazy pages, and more than 2147483648 cannot be served' "$case/out" ||
+		die "it is refused for another reason"
+}
+if command -v python3 >/dev/null; then
+	attempt "8 TiB of lazy zeros" claims_too_much 2147483648
+	attempt "64 TiB of lazy zeros" claims_too_much 17179869184
+else
+	tap_skip "lazy zeros without end" "there is no python3"
+fi
 tap_done

@@ -102,7 +102,7 @@ static pid_t start_all(int end)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		const struct fi_keeper_job job = { reader, engine, finish, &end };
+		const struct fi_keeper_job job = { reader, engine, finish, &end, false };
 		struct fi_error err;
 		int r = fi_keeper_run(&job, &err);
 
