@@ -28,6 +28,7 @@
 /* How long to wait before what was put off is tried again. */
 #define RETRY_MIN_NS 20000
 #define RETRY_MAX_NS 10000000
+#define HOLD_MAX_NS  2000000 /* on hold, for what other threads' events will say at once */
 
 static void ring(int eventfd)
 {
@@ -217,6 +218,8 @@ static struct fi_birth birth_of(struct fi_demand_worker *worker)
 
 static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum fi_fate fate)
 {
+	uint64_t most = fi_space_on_hold(space) ? HOLD_MAX_NS : RETRY_MAX_NS;
+
 	if (fate == FI_FATE_END) {
 		end_space(worker, space);
 		return;
@@ -230,9 +233,12 @@ static void meet(struct fi_demand_worker *worker, struct fi_space *space, enum f
 	}
 	/* Each space has a pause of its own: what one waits for is not tried again for each fault of
 	 * another. */
-	space->retry_ns = space->retry_ns == 0		       ? RETRY_MIN_NS
-			  : 2 * space->retry_ns < RETRY_MAX_NS ? 2 * space->retry_ns
-							       : RETRY_MAX_NS;
+	if (space->retry_ns == 0)
+		space->retry_ns = RETRY_MIN_NS;
+	else if (2 * space->retry_ns < most)
+		space->retry_ns *= 2;
+	else
+		space->retry_ns = most;
 	space->retry_at = fi_now_ns() + space->retry_ns;
 	if (fi_space_list_add(&worker->retry, space) < 0)
 		fi_demand_call(space);
