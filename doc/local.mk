@@ -25,7 +25,7 @@ man_sources = \
 	doc/faultin-trace.5.scd \
 	doc/faultin-plugin.7.scd \
 	doc/faultin-probes.7.scd
-EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md \
+EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md doc/transparent.md \
 	doc/inspect-dark.png doc/inspect-light.png doc/top.png \
 	doc/trace-dark.png doc/trace-light.png
 

@@ -230,10 +230,11 @@ int fi_transparent_begin(int images_dirfd, const struct fi_settings *settings,
 
 /* --- a task ---------------------------------------------------------------------------------- */
 
-/* What CRIU calls it: its pid in its own namespace, which is the last of the line. */
+/* What CRIU calls it: its pid in its own namespace, which is the last of the line.  A kernel without
+ * namespaces has no such line. */
 static uint32_t vpid_of(pid_t pid)
 {
-	unsigned long vpid = 0;
+	unsigned long vpid = (unsigned long)pid;
 	char path[64], line[512];
 	FILE *status;
 

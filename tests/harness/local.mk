@@ -33,6 +33,7 @@ AM_TESTS_ENVIRONMENT = \
 	UBSAN_OPTIONS="$${UBSAN_OPTIONS:-print_stacktrace=1}"; export UBSAN_OPTIONS;
 
 harness_tests = \
+	tests/harness/test-aarch64.sh \
 	tests/harness/test-banned.sh \
 	tests/harness/test-completion.sh \
 	tests/harness/test-headers.sh \
