@@ -96,6 +96,14 @@ void fi_drain_faulted(struct fi_space *space)
 		(void)pthread_cond_signal(&worker->engine->work);
 }
 
+void fi_drain_hurry(void *arg)
+{
+	struct fi_engine *engine = arg;
+
+	for (unsigned i = 0; i < engine->nr_drain; i++)
+		fi_courtesy_hurry(&engine->drain[i].courtesy);
+}
+
 /* Whether the policy lets this worker take a chunk; if not, *@wait_ns is how long until it may (0:
  * until the policy is another).  With a rate there is one worker, so that what it drains can be
  * measured.  Under the engine's lock. */
@@ -224,6 +232,7 @@ void *fi_drain_thread(void *arg)
 	size_t turn = 0;
 
 	fi_room_init(&room);
+	fi_courtesy_init(&worker->courtesy);
 	while ((space = wait_for_work(worker, &turn))) {
 		uint64_t drained = space->count.drained;
 		enum fi_step step = FI_STEP_MORE;
@@ -234,6 +243,7 @@ void *fi_drain_thread(void *arg)
 		claimed = space->id;
 		for (unsigned i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
 			fi_room_make_way(&room, engine);
+			fi_courtesy_set(&worker->courtesy, !engine->policy->full);
 			if (crowded(worker, &room))
 				break;
 			if (!room.nr_left)

@@ -42,7 +42,9 @@ librestore_a_SOURCES = \
 	restore/owed.c \
 	restore/owed.h \
 	restore/placement.c \
+	restore/priority.c \
 	restore/placement.h \
+	restore/priority.h \
 	restore/procevents.c \
 	restore/procevents.h \
 	restore/report.c \

@@ -14,6 +14,7 @@
 #include "restore/engine.h"
 #include "restore/latency.h"
 #include "restore/placement.h"
+#include "restore/priority.h"
 
 #define FI_MAX_WORKERS 4
 
@@ -48,6 +49,7 @@ struct fi_drain_worker {
 	struct fi_engine *engine;
 	pthread_t thread;
 	unsigned index;
+	struct fi_courtesy courtesy;
 };
 
 struct fi_engine {
@@ -91,6 +93,9 @@ void fi_demand_worker_ring(struct fi_demand_worker *worker);
 
 /* A space has had faults: drain workers may have something to do for it. */
 void fi_drain_faulted(struct fi_space *space);
+
+/* A demand worker waits for a drain worker that is inside a gate; @engine is the argument. */
+void fi_drain_hurry(void *engine);
 
 /* Thread bodies; the argument is the worker. */
 void *fi_demand_thread(void *arg);
