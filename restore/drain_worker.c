@@ -17,7 +17,7 @@
 /* What a task touches in so much of a burst is likely to be what it needs to begin with, and to have
  * it soon is what lazy restores are for: until then pages files are mapped ahead, which disturbs
  * nobody, and when that is done the drain takes some short chunks and sleeps.  A longer burst is better
- * served by a drain that goes on: each page that it gives is a fault less.
+ * served by a drain that goes on, in short chunks: each page that it gives is a fault less.
  * The naps are long because each wake-up of a CPU may move the task to it (doc/placement.md). */
 #define BURST_NS     UINT64_C(250000000)
 #define BURST_CHUNKS 16
@@ -200,7 +200,7 @@ static enum fi_pace keep_pace(const struct fi_space *space, unsigned nr,
 		if (streams(space))
 			return FI_PACE_STREAM;
 		if (now - space->burst_since >= BURST_NS)
-			return FI_PACE_FULL;
+			return FI_PACE_SHORT;
 		if (!fi_source_map_more(space->source)) {
 			if (nr % BURST_CHUNKS == 0)
 				nap(BURST_NAP_NS);
