@@ -154,7 +154,8 @@ int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
 	if (r < 0)
 		return r;
 
-	r = fi_records_next(&rd, &fi__pb__pagemap_head__descriptor, FI_PAGEMAP_RECORD_MAX, &msg, err);
+	r = fi_records_next(&rd, &fi__pb__pagemap_head__descriptor, FI_PAGEMAP_RECORD_MAX, &msg,
+			    err);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -165,8 +166,8 @@ int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
 		return r;
 	file.pages_id = head->pages_id;
 
-	while ((r = fi_records_next(&rd, &fi__pb__pagemap_entry__descriptor, FI_PAGEMAP_RECORD_MAX, &msg,
-				    err)) > 0) {
+	while ((r = fi_records_next(&rd, &fi__pb__pagemap_entry__descriptor, FI_PAGEMAP_RECORD_MAX,
+				    &msg, err)) > 0) {
 		if (grow(&file, &size, rd.size) < 0)
 			return fi_records_error(&rd, err, -ENOMEM, "no memory");
 		entry = &file.entries[file.nr];

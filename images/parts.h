@@ -13,12 +13,13 @@
 #include "images/image.h"
 
 /* Magic numbers, and the largest records that are believed. */
-#define FI_CORE_MAGIC	      UINT32_C(0x55053847)
-#define FI_CORE_MAX	      (32 * 1024 * 1024) /* pending signals make the only large core */
-#define FI_PSTREE_MAGIC	      UINT32_C(0x50273030)
-#define FI_PSTREE_MAX	      (32 * 1024 * 1024) /* all threads of a task, 5 bytes each */
-#define FI_PAGEMAP_MAGIC      UINT32_C(0x56084025)
-#define FI_PAGEMAP_RECORD_MAX 4096 /* real ones have 32; the rest is for unknown fields, which get an
+#define FI_CORE_MAGIC	 UINT32_C(0x55053847)
+#define FI_CORE_MAX	 (32 * 1024 * 1024) /* pending signals make the only large core */
+#define FI_PSTREE_MAGIC	 UINT32_C(0x50273030)
+#define FI_PSTREE_MAX	 (32 * 1024 * 1024) /* all threads of a task, 5 bytes each */
+#define FI_PAGEMAP_MAGIC UINT32_C(0x56084025)
+#define FI_PAGEMAP_RECORD_MAX                                                                      \
+	4096 /* real ones have 32; the rest is for unknown fields, which get an
 				      error of their own */
 
 /* inventory.img: fills @dir's version and common_magic.  A pre-dump, which only a parent may be,

@@ -35,7 +35,8 @@ int fi_pstree_read(const struct fi_image_dir *dir, struct fi_task_image **ret, s
 	if (r < 0)
 		return r;
 
-	while ((r = fi_records_next(&rd, &fi__pb__pstree__descriptor, FI_PSTREE_MAX, &msg, err)) > 0) {
+	while ((r = fi_records_next(&rd, &fi__pb__pstree__descriptor, FI_PSTREE_MAX, &msg, err)) >
+	       0) {
 		item = msg;
 		if (item->pid == 0 || item->pid > INT32_MAX)
 			return fi_records_error(&rd, err, -EBADMSG, "impossible pid %" PRIu32,
@@ -132,8 +133,8 @@ int fi_core_read(const struct fi_image_dir *dir, struct fi_task_image *task, str
 	int r;
 
 	(void)snprintf(name, sizeof(name), "core-%" PRIu32 ".img", task->vpid);
-	r = fi_records_read_only(&rd, dir, name, FI_CORE_MAGIC, &fi__pb__core__descriptor, FI_CORE_MAX,
-				 &msg, err);
+	r = fi_records_read_only(&rd, dir, name, FI_CORE_MAGIC, &fi__pb__core__descriptor,
+				 FI_CORE_MAX, &msg, err);
 	if (r < 0)
 		return r;
 

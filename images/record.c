@@ -228,7 +228,8 @@ int fi_records_open_as(struct fi_records *rd, const struct fi_image_dir *dir, co
 int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const char *name,
 		    uint32_t magic, struct fi_error *err)
 {
-	return fi_records_open_as(rd, dir, name, dir->common_magic ? FI_COMMON_MAGIC : 0, magic, err);
+	return fi_records_open_as(rd, dir, name, dir->common_magic ? FI_COMMON_MAGIC : 0, magic,
+				  err);
 }
 
 int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,

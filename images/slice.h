@@ -24,7 +24,8 @@ struct fi_slice {
 };
 
 /* The slice of @task, whose places are somewhere in @touched, a tidy list.  It refers to both. */
-struct fi_slice fi_slice_of(const struct fi_task_image *task, const struct fi_touched_list *touched);
+struct fi_slice fi_slice_of(const struct fi_task_image *task,
+			    const struct fi_touched_list *touched);
 
 /* The first pages at or after @addr that are together in memory, in their source and in their part:
  * *@ret is the run cut to them, with `lazy` set when they are left out (lazy_rank means nothing).

@@ -53,7 +53,7 @@ static int add_core(struct fi_touched_list *list, uint32_t vpid, const Fi__Pb__C
 		r = fi_touched_add(list, vpid, thread->futex_rla, thread->futex_rla_len);
 	if (r == 0 && thread && thread->rseq_entry)
 		r = fi_touched_add(list, vpid, thread->rseq_entry->rseq_abi_pointer,
-			thread->rseq_entry->rseq_abi_size);
+				   thread->rseq_entry->rseq_abi_size);
 	if (r == 0 && x86)
 		r = fi_touched_add(list, vpid, x86->clear_tid_addr, sizeof(uint32_t));
 	if (r == 0 && x86 && x86->gpregs)

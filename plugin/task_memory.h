@@ -15,8 +15,9 @@
 #include "common/error.h"
 
 struct fi_piece {
-	uint64_t addr, len;   /* bytes, page aligned */
-	const uint8_t *bytes; /* mapped from a file that somebody may truncate: only the kernel reads */
+	uint64_t addr, len; /* bytes, page aligned */
+	const uint8_t
+		*bytes; /* mapped from a file that somebody may truncate: only the kernel reads */
 };
 
 struct fi_pieces {

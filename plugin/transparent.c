@@ -269,20 +269,20 @@ static int left_out(const struct task *task, struct fi_pieces *ret)
 	     at = fi_run_end(&run)) {
 		if (!run.lazy || run.kind != FI_RUN_DATA)
 			continue;
-		r = fi_pieces_add(
-			ret, (struct fi_piece){
-				     .addr = run.addr,
-				     .len = fi_run_end(&run) - run.addr,
-				     .bytes = fi_image_pages_file(ours.image, run.file)->map +
-					      run.file_off,
-			     });
+		r = fi_pieces_add(ret,
+				  (struct fi_piece){
+					  .addr = run.addr,
+					  .len = fi_run_end(&run) - run.addr,
+					  .bytes = fi_image_pages_file(ours.image, run.file)->map +
+						   run.file_off,
+				  });
 	}
 	return r;
 }
 
 /* Does @each for every VMA with pages that were left out. */
-static int each_watched(const struct task *task, int (*each)(int uffd, uint64_t start, uint64_t len),
-			int uffd)
+static int each_watched(const struct task *task,
+			int (*each)(int uffd, uint64_t start, uint64_t len), int uffd)
 {
 	const struct fi_mm *mm = task->slice.task->mm;
 	struct fi_run run;
@@ -453,8 +453,9 @@ int fi_transparent_task(pid_t pid)
 void fi_transparent_end(int ret)
 {
 	if (ours.on && ret == 0) {
-		fi_host_log(FI_LOG_ERROR,
-			    "CRIU has let tasks go that have no memory: killing those that are known");
+		fi_host_log(
+			FI_LOG_ERROR,
+			"CRIU has let tasks go that have no memory: killing those that are known");
 		kill_tasks();
 	}
 	forget();

@@ -91,7 +91,8 @@ static int hide(int upper, int lower, const char *name, struct fi_error *err)
 	if (fstatat(lower, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return 0;
 	if (mknodat(upper, name, S_IFCHR, 0) < 0)
-		return fi_error_set(err, -errno, "'%s' cannot be hidden: %s", name, strerror(errno));
+		return fi_error_set(err, -errno, "'%s' cannot be hidden: %s", name,
+				    strerror(errno));
 	return 0;
 }
 

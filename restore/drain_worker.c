@@ -17,7 +17,7 @@
 /* What a task touches in so much of a burst is likely to be what it needs to begin with, and to have
  * it soon is what lazy restores are for: until then pages files are mapped ahead, which disturbs
  * nobody, and when that is done the drain takes some short chunks and sleeps.  A longer burst is better
- * served by a drain that goes on: each page that it gives is a fault less.
+ * served by a drain that goes on, in short chunks: each page that it gives is a fault less.
  * The naps are long because each wake-up of a CPU may move the task to it (doc/placement.md). */
 #define BURST_NS     UINT64_C(250000000)
 #define BURST_CHUNKS 16
@@ -119,6 +119,14 @@ void fi_drain_faulted(struct fi_space *space)
 
 	if (space->parent && streams(space) && fi_drain_is_behind(space))
 		(void)pthread_cond_signal(&worker->engine->work);
+}
+
+void fi_drain_hurry(void *arg)
+{
+	struct fi_engine *engine = arg;
+
+	for (unsigned i = 0; i < engine->nr_drain; i++)
+		fi_courtesy_hurry(&engine->drain[i].courtesy);
 }
 
 /* Whether the policy lets this worker take a chunk; if not, *@wait_ns is how long until it may (0:
@@ -251,7 +259,7 @@ static enum fi_pace keep_pace(struct shift *shift, struct fi_space *space, unsig
 		if (streams(space))
 			return FI_PACE_STREAM;
 		if (now - space->burst_since >= BURST_NS)
-			return FI_PACE_FULL;
+			return FI_PACE_SHORT;
 		if (!map_more(shift, space)) {
 			if (nr % BURST_CHUNKS == 0 && !shift->relieved)
 				nap(BURST_NAP_NS);
@@ -307,6 +315,7 @@ static void drain(struct shift *shift, struct fi_space *space)
 		enum fi_pace pace;
 
 		fi_room_make_way(&shift->room, engine);
+		fi_courtesy_set(&worker->courtesy, !engine->policy->full);
 		if (crowded(worker, &shift->room))
 			break;
 		if (!shift->room.nr_left)
@@ -337,6 +346,7 @@ void *fi_drain_thread(void *arg)
 
 	fi_post_take(&shift.worker->post);
 	fi_room_init(&shift.room);
+	fi_courtesy_init(&shift.worker->courtesy);
 	while (!shift.relieved && (space = wait_for_work(shift.worker, &turn))) {
 		space->drain_stepped = fi_now_ns();
 		space->nr_drainers++;

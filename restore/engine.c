@@ -317,6 +317,8 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 	worker = &engine->demand[space->id % engine->nr_demand];
 	space->worker = worker;
 	space->witness = worker->trace ? &worker->witness : NULL;
+	space->gate.stuck = fi_drain_hurry;
+	space->gate.arg = engine;
 	space->since = fi_now_ns();
 	r = fi_space_list_add(&engine->spaces, space);
 	if (r == 0 && epoll_ctl(worker->epfd, EPOLL_CTL_ADD, space->uffd, &event) < 0) {

@@ -63,6 +63,8 @@ bool fi_gate_close(struct fi_gate *gate)
 	int spins = 0;
 
 	for (; seen != FI_GATE_CLOSED; spins++) {
+		if (spins == SPINS && gate->stuck)
+			gate->stuck(gate->arg);
 		if (spins < SPINS)
 			relax();
 		else

@@ -19,6 +19,11 @@
 
 struct fi_gate {
 	_Atomic unsigned state; /* FI_GATE_CLOSED and the number of copiers inside */
+
+	/* Set before the gate is used, or NULL.  The reader calls it before it sleeps: a copier
+	 * inside has lost its CPU, or waits for something. */
+	void (*stuck)(void *arg);
+	void *arg;
 };
 
 #define FI_GATE_CLOSED (1u << 31)

@@ -55,6 +55,8 @@ librestore_a_SOURCES = \
 	restore/pidfd.h \
 	restore/placement.c \
 	restore/placement.h \
+	restore/priority.c \
+	restore/priority.h \
 	restore/probes.h \
 	restore/procevents.c \
 	restore/procevents.h \

@@ -6,12 +6,12 @@
 
 #include "restore/placement.h"
 
-#include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "restore/log.h"
+#include "restore/priority.h"
 
 /* Faults in a row, each within the pause of the one before, that call a worker near. */
 #define STREAK	 8
@@ -39,24 +39,11 @@
 #define STARVED_LOOKS 2
 #define IDLE_LOOKS    20
 
-/* Whether the kernel lets a SCHED_IDLE thread of ours become a normal one again. */
-static bool may_return(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NICE, &limit) == 0 && limit.rlim_cur >= 20) /* nice 0 */
-		return true;
-	return syscall(SYS_capget, &header, data) == 0 &&
-	       (data[0].effective & (1u << CAP_SYS_NICE)) != 0;
-}
-
 void fi_placement_init(struct fi_placement *placement)
 {
 	placement->tid = (pid_t)syscall(SYS_gettid);
 	placement->cpu = -1;
-	if (!may_return() ||
+	if (!fi_priority_may_return() ||
 	    sched_getaffinity(0, sizeof(placement->everywhere), &placement->everywhere) < 0)
 		placement->away_until = UINT64_MAX;
 }

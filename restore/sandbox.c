@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -153,6 +154,8 @@ static const struct rule rules[] = {
 	{ SYS(sched_getscheduler), BOTH, { 0 } },
 	{ SYS(sched_setscheduler), BOTH, { 0 } },
 	{ SYS(sched_getparam), BOTH, { 0 } },
+	{ SYS(getpriority), BOTH, IS(0, PRIO_PROCESS) },
+	{ SYS(setpriority), BOTH, IS(0, PRIO_PROCESS) },
 	{ SYS(getrusage), BOTH, { 0 } },
 	{ SYS(getcpu), BOTH, { 0 } },
 	{ SYS(prctl), KEEPER, { 0 } },

@@ -179,8 +179,7 @@ static void answer(struct session *session)
 	char byte = 0;
 
 	if (session->config->answers && write(session->record->criu.fd, &byte, 1) != 1)
-		fi_log(FI_LOG_INFO, "nobody waits to hear that all is served: %s",
-		       strerror(errno));
+		fi_log(FI_LOG_INFO, "nobody waits to hear that all is served: %s", strerror(errno));
 }
 
 static void on_finished(struct session *session)

@@ -15,6 +15,7 @@
 #include "restore/engine.h"
 #include "restore/latency.h"
 #include "restore/placement.h"
+#include "restore/priority.h"
 #include "restore/relief.h"
 #include "restore/trace.h"
 #include "restore/witness.h"
@@ -62,6 +63,7 @@ struct fi_drain_worker {
 	unsigned index;
 	struct fi_post post;
 	bool unmanned; /* the guard's */
+	struct fi_courtesy courtesy;
 };
 
 struct fi_engine {
@@ -131,6 +133,9 @@ void fi_demand_worker_ring(struct fi_demand_worker *worker);
 
 /* A space has had faults: drain workers may have something to do for it. */
 void fi_drain_faulted(struct fi_space *space);
+
+/* A demand worker waits for a drain worker that is inside a gate; @engine is the argument. */
+void fi_drain_hurry(void *engine);
 
 /* Thread bodies; the argument is the worker. */
 void *fi_demand_thread(void *arg);

@@ -11,6 +11,7 @@ restore_tests = \
 	tests/unit/test-events \
 	tests/unit/test-faulter \
 	tests/unit/test-gate \
+	tests/unit/test-priority \
 	tests/unit/test-keeper \
 	tests/unit/test-latency \
 	tests/unit/test-layout \
@@ -63,6 +64,8 @@ tests_unit_test_latency_LDADD = $(restore_test_libs)
 tests_unit_test_request_CFLAGS = $(restore_test_cflags)
 tests_unit_test_request_LDADD = $(restore_test_libs)
 
+tests_unit_test_priority_CFLAGS = $(restore_test_cflags)
+tests_unit_test_priority_LDADD = $(restore_test_libs)
 tests_unit_test_gate_CFLAGS = $(restore_test_cflags)
 tests_unit_test_gate_LDADD = $(restore_test_libs)
 

@@ -136,8 +136,8 @@ static int call_hooks(const struct fi_criu_plugin *plugin)
 	int code = 0, r;
 
 	for (int i = 0; i < FI_CRIU_NR_HOOKS; i++)
-		NEED(!plugin->hooks[i] == (i != hooks[0] && i != hooks[1] &&
-					   i != FI_CRIU_HOOK_RESUME_DEVICES_LATE));
+		NEED(!plugin->hooks[i] ==
+		     (i != hooks[0] && i != hooks[1] && i != FI_CRIU_HOOK_RESUME_DEVICES_LATE));
 	/* Nobody has begun a transparent restore. */
 	NEED(plugin->hooks[FI_CRIU_HOOK_RESUME_DEVICES_LATE](getpid()) == -ENOTSUP);
 	for (int i = 0; i < 2; i++) {

@@ -24,7 +24,7 @@ static struct fi_gate gate;
 static uint64_t layout_a, layout_b;
 
 static _Atomic bool stop, inside_seen, reading;
-static _Atomic int inside, most_inside;
+static _Atomic int inside, most_inside, times_stuck;
 static _Atomic uint64_t entered, refused, broken;
 
 static void closed_means_refused(void **state)
@@ -43,6 +43,12 @@ static void closed_means_refused(void **state)
 	fi_gate_leave(&g);
 }
 
+static void note_stuck(void *arg)
+{
+	assert_ptr_equal(arg, &inside);
+	times_stuck++;
+}
+
 static void *close_it(void *arg)
 {
 	fi_gate_close(&gate);
@@ -56,6 +62,8 @@ static void close_waits_for_every_copier(void **state)
 {
 	pthread_t closer;
 
+	gate.stuck = note_stuck;
+	gate.arg = &inside;
 	inside = 2;
 	inside_seen = false;
 	assert_true(fi_gate_enter(&gate));
@@ -75,6 +83,8 @@ static void close_waits_for_every_copier(void **state)
 	fi_gate_leave(&gate);
 	assert_int_equal(pthread_join(closer, NULL), 0);
 	assert_true(inside_seen);
+	assert_int_equal(times_stuck, 1);
+	gate.stuck = NULL;
 	assert_true(fi_gate_enter(&gate));
 	fi_gate_leave(&gate);
 }

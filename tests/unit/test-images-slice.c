@@ -209,7 +209,8 @@ static void copy_rest(const struct builder *from, const struct builder *to)
 	(void)closedir(dir);
 }
 
-static const uint8_t *bytes_at(const struct fi_image *image, const struct fi_run *run, uint64_t addr)
+static const uint8_t *bytes_at(const struct fi_image *image, const struct fi_run *run,
+			       uint64_t addr)
 {
 	return fi_image_pages_file(image, run->file)->map + run->file_off + (addr - run->addr);
 }
@@ -261,9 +262,8 @@ static void test_written(void **state)
 			const struct fi_slice slice =
 				fi_slice_of(fi_image_find_task(f.open, vpid), &f.touched);
 
-			assert_int_equal(fi_slice_write(&slice, f.open, f.image.dirfd, out.dirfd,
-							&err),
-					 0);
+			assert_int_equal(
+				fi_slice_write(&slice, f.open, f.image.dirfd, out.dirfd, &err), 0);
 		}
 		copy_rest(&f.image, &out);
 		written = builder_open(&out);
@@ -310,8 +310,10 @@ static void test_shared_in_parent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_touched),	 cmocka_unit_test(test_missing_thread),
-		cmocka_unit_test(test_parts),	 cmocka_unit_test(test_written),
+		cmocka_unit_test(test_touched),
+		cmocka_unit_test(test_missing_thread),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_written),
 		cmocka_unit_test(test_shared_in_parent),
 	};
 

@@ -39,7 +39,7 @@
 /* In memory that parent and child share. */
 static struct {
 	volatile sig_atomic_t signals, stop, ready;
-} *shared;
+} * shared;
 
 static uint8_t *memory; /* private to each */
 static pid_t child;
@@ -235,9 +235,8 @@ static void test_userfaultfd(void **state)
 	assert_memory_equal(got, bytes, FI_PAGE_SIZE);
 	assert_int_equal(memory[0], 0); /* ours is another one by now */
 
-	assert_int_equal(fi_uffd_copy(fd, (uintptr_t)memory + FI_PAGE_SIZE, bytes, FI_PAGE_SIZE,
-				      &done),
-			 0);
+	assert_int_equal(
+		fi_uffd_copy(fd, (uintptr_t)memory + FI_PAGE_SIZE, bytes, FI_PAGE_SIZE, &done), 0);
 	read_child(memory + FI_PAGE_SIZE, got, FI_PAGE_SIZE);
 	assert_memory_equal(got, bytes, FI_PAGE_SIZE);
 	assert_int_equal(fi_uffd_unregister(fd, (uintptr_t)memory, NR_PAGES * FI_PAGE_SIZE), 0);
@@ -256,8 +255,7 @@ static void test_filling(void **state)
 	struct fi_pieces pieces = { 0 };
 	struct fi_error err = { "" };
 	struct fi_injection in;
-	const uint64_t arg[6] = { 0,	      len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
-				  UINT64_MAX, 0 };
+	const uint64_t arg[6] = { 0, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX, 0 };
 	int64_t at;
 
 	(void)state;
@@ -273,11 +271,11 @@ static void test_filling(void **state)
 	/* a hole of a page in between */
 	assert_int_equal(fi_pieces_add(&pieces, (struct fi_piece){ (uint64_t)at, len / 2, bytes }),
 			 0);
-	assert_int_equal(fi_pieces_add(&pieces,
-				       (struct fi_piece){ (uint64_t)at + len / 2 + FI_PAGE_SIZE,
+	assert_int_equal(
+		fi_pieces_add(&pieces, (struct fi_piece){ (uint64_t)at + len / 2 + FI_PAGE_SIZE,
 							  len / 2 - FI_PAGE_SIZE,
 							  bytes + len / 2 + FI_PAGE_SIZE }),
-			 0);
+		0);
 	memset(bytes + len / 2, 0, FI_PAGE_SIZE);
 	assert_int_equal(fi_pieces_write(child, &pieces, &err), 0);
 	read_child((const void *)(uintptr_t)at, got, len);
