@@ -82,7 +82,8 @@ hanging()
 	until_true 30 done_are 0 1 2 || die "others wait, too: $(ls "$case/run")"
 	! done_are 3 || die "nothing hangs"
 	"$faultin" status --json "$engine" >"$work/status.json" || die "no status"
-	grep -q 'waits for the disk' "$work/engine.log" || die "the log does not say who waits"
+	until_true 20 grep -q 'waits for the disk' "$work/engine.log" ||
+		die "the log does not say who waits"
 	: >"$troubles"
 	until_true 60 judged || die "no verdict in 60 s"
 	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"

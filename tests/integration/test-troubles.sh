@@ -73,23 +73,23 @@ leave_cgroup()
 {
 	local pid
 
-	for pid in $(cat "$memory/faultin-test/cgroup.procs"); do
+	for pid in $(cat "$memory/faultin-test-$$/cgroup.procs"); do
 		kill -KILL "$pid"
 	done
-	until_true 10 rmdir "$memory/faultin-test"
+	until_true 10 rmdir "$memory/faultin-test-$$"
 } 2>/dev/null
 
 # A full memory cgroup stops the program until there is room, and nobody else.
 full_cgroup()
 {
-	local file=$memory/faultin-test/memory.limit_in_bytes before_criu=pause_drain
+	local file=$memory/faultin-test-$$/memory.limit_in_bytes before_criu=pause_drain
 
 	trap '[ $? -eq 0 ] || tell_restore; leave_cgroup' EXIT
-	mkdir "$memory/faultin-test" || die "cannot make a cgroup"
-	echo 1 >"$memory/faultin-test/memory.oom_control" # wait instead of killing
+	mkdir "$memory/faultin-test-$$" || die "cannot make a cgroup"
+	echo 1 >"$memory/faultin-test-$$/memory.oom_control" # wait instead of killing
 	restore serve
-	echo "$root" >"$memory/faultin-test/cgroup.procs"
-	echo 1 >"$memory/faultin-test/memory.move_charge_at_immigrate" 2>/dev/null
+	echo "$root" >"$memory/faultin-test-$$/cgroup.procs"
+	echo 1 >"$memory/faultin-test-$$/memory.move_charge_at_immigrate" 2>/dev/null
 	echo 24M >"$file" || die "cannot set a limit"
 	"$faultin" resume "$engine" || die "cannot resume"
 	nap 1
@@ -126,14 +126,14 @@ done_are()
 # One task of four has too little memory: the others, served by the same threads, have what they want.
 full_cgroup_of_one()
 {
-	local file=$memory/faultin-test/memory.limit_in_bytes before_criu=pause_drain
+	local file=$memory/faultin-test-$$/memory.limit_in_bytes before_criu=pause_drain
 
 	trap '[ $? -eq 0 ] || tell_restore; leave_cgroup; : >"$case/run/go"' EXIT
 	rm -f "$case"/run/done-* "$case/run/go"
-	mkdir "$memory/faultin-test" || die "cannot make a cgroup"
-	echo 1 >"$memory/faultin-test/memory.oom_control"
+	mkdir "$memory/faultin-test-$$" || die "cannot make a cgroup"
+	echo 1 >"$memory/faultin-test-$$/memory.oom_control"
 	restore serve
-	largest_child "$root" >"$memory/faultin-test/cgroup.procs" # 24 MiB
+	largest_child "$root" >"$memory/faultin-test-$$/cgroup.procs" # 24 MiB
 	echo 8M >"$file" || die "cannot set a limit"
 	: >"$case/run/go"
 	"$faultin" resume "$engine" || die "cannot resume"
@@ -154,10 +154,10 @@ killed_for_memory()
 	local before_criu=pause_drain
 
 	trap '[ $? -eq 0 ] || tell_restore; leave_cgroup' EXIT
-	mkdir "$memory/faultin-test" || die "cannot make a cgroup"
+	mkdir "$memory/faultin-test-$$" || die "cannot make a cgroup"
 	restore serve
-	echo "$root" >"$memory/faultin-test/cgroup.procs"
-	echo 24M >"$memory/faultin-test/memory.limit_in_bytes" || die "cannot set a limit"
+	echo "$root" >"$memory/faultin-test-$$/cgroup.procs"
+	echo 24M >"$memory/faultin-test-$$/memory.limit_in_bytes" || die "cannot set a limit"
 	"$faultin" resume "$engine" || die "cannot resume"
 	until_true 30 ended "$root" || die "the task lives"
 	[ "$(end_of "$root")" = "signal 9" ] || die "the task ended with: $(end_of "$root")"

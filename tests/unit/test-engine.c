@@ -700,8 +700,7 @@ static void a_stuck_fault_keeps_nobody_else_waiting(void **state)
 	assert_int_equal(totals().nr_failed, 0);
 }
 
-/* It is the parent's reader, so the child is its to add. */
-static void a_child_is_born_to_a_thread_that_was_relieved(void **state)
+static void a_space_that_was_given_back_has_children(void **state)
 {
 	struct fi_space *parent = add();
 	int child = fake_uffd_new();
@@ -777,7 +776,7 @@ int main(void)
 		TEST(a_failed_space_is_counted_once),
 		TEST(a_descriptor_that_cannot_be_watched_is_refused),
 		TEST(a_stuck_fault_keeps_nobody_else_waiting),
-		TEST(a_child_is_born_to_a_thread_that_was_relieved),
+		TEST(a_space_that_was_given_back_has_children),
 		TEST(a_stuck_drain_keeps_no_other_space_from_its_pages),
 		TEST(what_is_put_off_is_put_off_for_longer_and_longer),
 		TEST(a_child_that_cannot_be_watched_is_an_orphan),

@@ -108,7 +108,7 @@ static void protect_segv(void)
 
 /* --- vm.max_map_count ----------------------------------------------------------------------- */
 
-#define MANY_MAPS ((size_t)1 << 20) /* more than any kernel's default */
+#define MANY_MAPS ((size_t)1 << 17) /* twice what the kernel allows, unless it was told otherwise */
 
 static void *never_written; /* watched, and nothing of it is in the image */
 
@@ -118,8 +118,8 @@ static void prepare_crowded(void)
 	never_written = map_memory(8 * MIB);
 }
 
-/* Takes every mapping that this process may have. */
-static void *take_all_maps(void)
+/* Takes every mapping that this process may have.  Where it may have more than that, *@all is false. */
+static void *take_all_maps(bool *all)
 {
 	uint8_t *mem = mmap(NULL, MANY_MAPS * PAGE, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -128,17 +128,19 @@ static void *take_all_maps(void)
 	REQUIRE(mem != MAP_FAILED);
 	while (nr < MANY_MAPS && mprotect(mem + nr * PAGE, PAGE, PROT_READ) == 0)
 		nr += 2;
-	REQUIRE(nr < MANY_MAPS && errno == ENOMEM);
+	*all = nr < MANY_MAPS;
+	REQUIRE(!*all || errno == ENOMEM);
 	return mem;
 }
 
 static void protect_crowded(void)
 {
 	void *maps;
+	bool all;
 
 	protect_stripes(PROT_READ);
-	maps = take_all_maps();
-	REQUIRE(munmap((uint8_t *)never_written + 3 * PAGE, PAGE) < 0 && errno == ENOMEM);
+	maps = take_all_maps(&all);
+	REQUIRE(!all || (munmap((uint8_t *)never_written + 3 * PAGE, PAGE) < 0 && errno == ENOMEM));
 	check_zero(never_written, 4 * MIB / PAGE);
 	check_area(&area);
 	for (int i = 0; i < 50; i++) /* whatever ends meanwhile ends without a mapping to spare */
