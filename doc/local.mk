@@ -32,6 +32,18 @@ EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placem
 # For Grafana to import.
 dist_pkgdata_DATA = doc/faultin-grafana.json
 
+# Where podman and CRI-O look for hooks.
+hooks_files = doc/hooks.d/faultin-start.json doc/hooks.d/faultin-stop.json
+hooks_DATA = $(hooks_files)
+EXTRA_DIST += doc/hooks.d/faultin-start.json.in doc/hooks.d/faultin-stop.json.in
+CLEANFILES += $(hooks_files)
+hooks_edit = $(AM_V_GEN)$(MKDIR_P) doc/hooks.d && \
+	$(SED) 's|@bindir@|$(bindir)|' <$(top_srcdir)/$@.in >$@.tmp && mv -f $@.tmp $@
+doc/hooks.d/faultin-start.json: $(top_srcdir)/doc/hooks.d/faultin-start.json.in
+	$(hooks_edit)
+doc/hooks.d/faultin-stop.json: $(top_srcdir)/doc/hooks.d/faultin-stop.json.in
+	$(hooks_edit)
+
 # Where bash-completion looks for the completion of a command.
 bashcompletiondir = $(datadir)/bash-completion/completions
 install-data-hook:

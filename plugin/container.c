@@ -88,12 +88,14 @@ static ssize_t read_cmdline(pid_t pid, char *text, size_t room)
 	return (ssize_t)len;
 }
 
-static bool is_swrk(const char *cmdline, size_t len)
+bool fi_container_is_rpc(const char *cmdline, size_t len)
 {
 	fi_auto_words struct fi_words words = { NULL, 0, NULL };
 
-	return fi_words_from_cmdline(cmdline, len, &words) == 0 && words.nr > 1 &&
-	       strcmp(words.word[1], "swrk") == 0;
+	if (fi_words_from_cmdline(cmdline, len, &words) < 0 || words.nr == 0)
+		return false;
+	return (words.nr > 1 && strcmp(words.word[1], "swrk") == 0) ||
+	       strstr(words.word[0], " --rpc");
 }
 
 pid_t fi_container_runtime(void)
@@ -101,7 +103,7 @@ pid_t fi_container_runtime(void)
 	fi_auto_free char *cmdline = malloc(CMDLINE_MAX);
 	ssize_t len = cmdline ? read_cmdline(getpid(), cmdline, CMDLINE_MAX) : -1;
 
-	return len >= 0 && is_swrk(cmdline, (size_t)len) ? getppid() : 0;
+	return len >= 0 && fi_container_is_rpc(cmdline, (size_t)len) ? getppid() : 0;
 }
 
 bool fi_container_here(struct fi_container *ret)

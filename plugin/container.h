@@ -26,10 +26,14 @@ struct fi_container {
  * False: that is no restore of a container. */
 bool fi_container_from(const char *cmdline, size_t len, const char *dir, struct fi_container *ret);
 
-/* The same about this process's parent, if this process is `criu swrk`. */
+/* The same about this process's parent, if this process is a CRIU that it gives orders to. */
 bool fi_container_here(struct fi_container *ret);
 
-/* The process that has started this one, if this one is `criu swrk`; else 0. */
+/* Whether a CRIU with this command line takes its orders from the process that has started it: `criu
+ * swrk FD`, which calls itself "criu: restore --rpc" when it has heard them. */
+bool fi_container_is_rpc(const char *cmdline, size_t len);
+
+/* The process that has started this one, if this one is such a CRIU; else 0. */
 pid_t fi_container_runtime(void);
 
 #endif

@@ -21,7 +21,7 @@
 
 /* --- annotations ----------------------------------------------------------------------------------- */
 
-/* Terminated, of at most @max bytes; what is beyond is cut off.  NULL: it cannot be read. */
+/* Terminated, of less than @max bytes.  NULL: it cannot be read, or is longer. */
 static char *read_all(int fd, size_t max, size_t *ret_len)
 {
 	size_t len = 0, room = 65536;
@@ -31,15 +31,12 @@ static char *read_all(int fd, size_t max, size_t *ret_len)
 	while (text && (n = read(fd, text + len, room - len - 1)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 || room >= max) {
-			free(text);
-			return NULL;
-		}
-		len += (size_t)n;
-		if (len + 1 < room)
+		if (n > 0)
+			len += (size_t)n;
+		if (n > 0 && len + 1 < room)
 			continue;
 		room *= 2;
-		grown = realloc(text, room);
+		grown = n > 0 && room <= max ? realloc(text, room) : NULL;
 		if (!grown)
 			free(text);
 		text = grown;
@@ -88,7 +85,7 @@ static char *ask_program(const char *program, const char *bundle, size_t *ret_le
 		become_program(program, bundle, (const int[]){ null, out[1], null });
 	fi_close(&out[1]);
 	if (pid > 0)
-		text = read_all(out[0], FI_SETTINGS_FILE_MAX, ret_len);
+		text = read_all(out[0], 2 * FI_SETTINGS_FILE_MAX, ret_len);
 	fi_close(&out[0]);
 	while (pid > 0 && waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
 		;

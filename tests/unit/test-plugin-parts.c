@@ -85,8 +85,13 @@ static void test_restored_container(void **state)
 	assert_false(fi_container_from(CMDLINE("runc\0restore\0--help"), "/work", &container));
 	assert_false(fi_container_from(CMDLINE("sh\0-c\0runc restore web"), "/work", &container));
 	assert_false(fi_container_from("", 0, "/work", &container));
-	/* this process is not `criu swrk` */
+	assert_true(fi_container_is_rpc(CMDLINE("criu\0swrk\0003")));
+	assert_true(fi_container_is_rpc(CMDLINE("criu: restore --rpc\0\0\0")));
+	assert_false(fi_container_is_rpc(CMDLINE("criu\0restore\0-D\0swrk")));
+	assert_false(fi_container_is_rpc("", 0));
+	/* this process is none */
 	assert_false(fi_container_here(&container));
+	assert_int_equal(fi_container_runtime(), 0);
 }
 
 static void test_chosen_program(void **state)
