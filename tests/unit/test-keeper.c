@@ -421,6 +421,20 @@ static void a_task_that_is_not_known_is_never_let_go(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What is laid out in another way is not touched. */
+static void another_programs_memory_is_not_ours(void **state)
+{
+	(void)state;
+	assert_false(fi_ledger_is_ours()); /* all zeros */
+	fi_ledger_stamp();
+	assert_true(fi_ledger_is_ours());
+	ledger->stamp.layout++;
+	assert_false(fi_ledger_is_ours());
+	fi_ledger_stamp();
+	ledger->stamp.slot_size += 8;
+	assert_false(fi_ledger_is_ours());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +450,7 @@ int main(void)
 		TEST(signals_are_handed_on),
 		TEST(tasks_are_killed_when_engines_die_again_and_again),
 		TEST(a_task_that_is_not_known_is_never_let_go),
+		TEST(another_programs_memory_is_not_ours),
 	};
 
 	if (fi_durable_create() < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
