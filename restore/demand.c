@@ -104,6 +104,8 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 
 	if (fi_space_on_hold(space)) {
 		park(space, addr);
+		if (space->witness)
+			tell(space, &extent, FI_PAGE_SIZE, FI_FILLED_LATER, again);
 		return;
 	}
 	if (extent.bytes) {

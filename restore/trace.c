@@ -41,10 +41,16 @@ int fi_trace_create(const char *path, struct fi_error *err)
 int fi_trace_open(struct fi_trace **ret)
 {
 	struct fi_trace *trace;
+	struct stat st;
 
 	*ret = NULL;
 	if (fi_kept(FI_KEPT_TRACE_MEMORY) < 0)
 		return 0;
+	/* Another program, which has taken the session over, may have another idea of it. */
+	if (fstat(fi_kept(FI_KEPT_TRACE_MEMORY), &st) < 0)
+		return -errno;
+	if (st.st_size != sizeof(*trace))
+		return -EPROTO;
 	trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 		     fi_kept(FI_KEPT_TRACE_MEMORY), 0);
 	if (trace == MAP_FAILED)

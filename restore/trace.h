@@ -91,7 +91,8 @@ struct fi_trace {
 int fi_trace_create(const char *path, struct fi_error *err);
 
 /* In an engine: *@ret is the trace of the session, for as long as the process lives; NULL: none is
- * wanted.  Its memory is there in full.  Returns 0 or a negative errno. */
+ * wanted.  Its memory is there in full.  Returns 0; -EPROTO: it was made by a program that has another
+ * layout of it; or another negative errno. */
 int fi_trace_open(struct fi_trace **ret);
 
 /* The putting thread only. */

@@ -230,6 +230,16 @@ static void not_a_file(void **state)
 	assert_non_null(strstr(err.text, "'/dev/null'"));
 }
 
+/* As a session has it that another program has begun. */
+static void another_layout(void **state)
+{
+	struct fi_trace *other = NULL;
+
+	assert_int_equal(ftruncate(fi_kept(FI_KEPT_TRACE_MEMORY), sizeof(*trace) + 64), 0);
+	assert_int_equal(fi_trace_open(&other), -EPROTO);
+	assert_null(other);
+}
+
 static void not_wanted(void **state)
 {
 	int fd = fi_kept(FI_KEPT_TRACE_MEMORY);
@@ -250,6 +260,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(killed_before_writing, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room_in_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_layout, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_wanted, setup, teardown),
 	};
 
