@@ -1412,7 +1412,7 @@ static int run(uint64_t seed, long nr, int *n)
 #define FIRST_SEED UINT64_C(20261121000000000)
 
 #ifdef __SANITIZE_ADDRESS__
-enum { SCHEDULES = 3000, DELAYS = 1 };
+enum { SCHEDULES = 1000, DELAYS = 1 };
 #else
 enum { SCHEDULES = 10000, DELAYS = 2 };
 #endif
