@@ -31,6 +31,11 @@
 #define DISK_PAUSE_NS UINT64_C(3000000)
 #define GENTLE_NAP_NS 20000000
 
+/* A burst that goes on wants most of the image in the end, and a disk gives that soonest in order: from
+ * then on the naps are a quarter as long with each second, until there are none. */
+#define GENTLE_SECONDS 2
+#define GENTLE_STEPS   4
+
 #define MAX_TRIES	8
 #define RETRY_MIN_NS	20000
 #define RETRY_MAX_NS	10000000
@@ -235,6 +240,17 @@ static bool map_more(struct shift *shift, struct fi_space *space)
 	return some && !shift->relieved;
 }
 
+/* How long to leave the disk to a task that waits for it; 0: not any more. */
+static long gentle_nap(const struct fi_space *space, uint64_t now)
+{
+	uint64_t seconds = (now - space->burst_since) / 1000000000;
+
+	if (seconds < GENTLE_SECONDS)
+		return GENTLE_NAP_NS;
+	seconds -= GENTLE_SECONDS;
+	return seconds < GENTLE_STEPS ? GENTLE_NAP_NS >> (2 * (seconds + 1)) : 0;
+}
+
 /* Waits where demand would suffer, or does meanwhile what it would not suffer from.  Returns how to go
  * on after @nr chunks. */
 static enum fi_pace keep_pace(struct shift *shift, struct fi_space *space, unsigned nr)
@@ -246,8 +262,10 @@ static enum fi_pace keep_pace(struct shift *shift, struct fi_space *space, unsig
 	for (;;) {
 		uint64_t now = fi_now_ns(), waited = fi_source_waited(space->source, now);
 
-		if (waited && now - waited < DISK_PAUSE_NS) {
-			nap(GENTLE_NAP_NS);
+		long gentle = waited && now - waited < DISK_PAUSE_NS ? gentle_nap(space, now) : 0;
+
+		if (gentle) {
+			nap(gentle);
 			return FI_PACE_GENTLE;
 		}
 		if (is_young(space, now))
