@@ -52,7 +52,7 @@ static const struct fi_control_host host = { status, steer, NULL };
 
 static int begin(void **state)
 {
-	(void)strcpy(work + sizeof(work) - 7, "XXXXXX");
+	memcpy(work + sizeof(work) - 7, "XXXXXX", 7);
 	if (!mkdtemp(work) || setenv("FAULTIN_RUNTIME_DIR", work, 1) < 0 || fi_durable_create() < 0)
 		return -1;
 	nr_steered = 0;

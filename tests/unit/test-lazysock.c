@@ -335,7 +335,7 @@ static int enter_work(void **state)
 {
 	static char template[] = "/tmp/test-lazysock.XXXXXX";
 
-	(void)strcpy(template + sizeof(template) - 7, "XXXXXX");
+	memcpy(template + sizeof(template) - 7, "XXXXXX", 7);
 	work = mkdtemp(template);
 	sock.fd = -EBADF;
 	criu = -EBADF;

@@ -63,7 +63,7 @@ static void is_container(const char *cmdline, size_t len, const char *id, const 
 {
 	struct fi_container container;
 
-	assert_true(fi_container_from(cmdline, len, "/work", &container));
+	assert_true(fi_container_from(cmdline, len, "/bundles", &container));
 	assert_string_equal(container.id, id);
 	assert_string_equal(container.bundle, bundle);
 }
@@ -73,18 +73,19 @@ static void test_restored_container(void **state)
 	struct fi_container container;
 
 	(void)state;
-	is_container(CMDLINE("runc\0restore\0web"), "web", "/work/.");
+	is_container(CMDLINE("runc\0restore\0web"), "web", "/bundles/.");
 	is_container(CMDLINE("runc\0--root\0/run/x\0restore\0--image-path\0img\0-b\0/b\0web"),
 		     "web", "/b");
-	is_container(CMDLINE("crun\0restore\0--bundle=b\0--detach\0web"), "web", "/work/b");
+	is_container(CMDLINE("crun\0restore\0--bundle=b\0--detach\0web"), "web", "/bundles/b");
 	is_container(CMDLINE("/usr/bin/crun\0--systemd-cgroup\0restore\0--bundle\0/b\0-d\0"
 			     "0123456789abcdef"),
 		     "0123456789abcdef", "/b");
-	assert_false(fi_container_from(CMDLINE("runc\0run\0web"), "/work", &container));
-	assert_false(fi_container_from(CMDLINE("runc\0run\0restore"), "/work", &container));
-	assert_false(fi_container_from(CMDLINE("runc\0restore\0--help"), "/work", &container));
-	assert_false(fi_container_from(CMDLINE("sh\0-c\0runc restore web"), "/work", &container));
-	assert_false(fi_container_from("", 0, "/work", &container));
+	assert_false(fi_container_from(CMDLINE("runc\0run\0web"), "/bundles", &container));
+	assert_false(fi_container_from(CMDLINE("runc\0run\0restore"), "/bundles", &container));
+	assert_false(fi_container_from(CMDLINE("runc\0restore\0--help"), "/bundles", &container));
+	assert_false(
+		fi_container_from(CMDLINE("sh\0-c\0runc restore web"), "/bundles", &container));
+	assert_false(fi_container_from("", 0, "/bundles", &container));
 	assert_true(fi_container_is_rpc(CMDLINE("criu\0swrk\0003")));
 	assert_true(fi_container_is_rpc(CMDLINE("criu: restore --rpc\0\0\0")));
 	assert_false(fi_container_is_rpc(CMDLINE("criu\0restore\0-D\0swrk")));

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "restore/serve.h"
@@ -32,7 +33,7 @@ static int parse(const char *line, struct fi_serve_options *ret, struct fi_error
 	int argc = 0;
 
 	assert_true(strlen(line) < sizeof(copy));
-	(void)strcpy(copy, line);
+	memcpy(copy, line, strlen(line) + 1);
 	argv[argc++] = (char *)(uintptr_t) "serve";
 	for (char *save = NULL, *word = strtok_r(copy, " ", &save); word;
 	     word = strtok_r(NULL, " ", &save)) {
@@ -224,8 +225,7 @@ static void descriptors_are_numbers(void **state)
 
 	for (size_t n = 0; n < 3; n++)
 		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-			(void)strcpy(line, names[n]);
-			(void)strcat(strcat(line, " "), bad[i]);
+			(void)snprintf(line, sizeof(line), "%s %s", names[n], bad[i]);
 			refuses(line, names[n]);
 		}
 }

@@ -40,7 +40,7 @@ static int setup(void **state)
 	const struct fi_engine_watcher watcher = { born, ended, NULL };
 	int fd;
 
-	(void)strcpy(path + sizeof(path) - 7, "XXXXXX");
+	memcpy(path + sizeof(path) - 7, "XXXXXX", 7);
 	fd = mkstemp(path);
 	if (fd < 0)
 		return -1;

@@ -55,7 +55,7 @@ static int count_files(void)
 
 static int setup(void **state)
 {
-	(void)strcpy(place + sizeof(place) - 7, "XXXXXX");
+	memcpy(place + sizeof(place) - 7, "XXXXXX", 7);
 	if (!mkdtemp(place) || chdir(place) < 0 || mkdir("work", 0700) < 0 ||
 	    mkdir("elsewhere", 0700) < 0 || chdir("work") < 0)
 		return -1;
