@@ -116,6 +116,8 @@ faultin_SOURCES = \
 	restore/annotations.h \
 	restore/client.c \
 	restore/client.h \
+	restore/complain.c \
+	restore/complain.h \
 	restore/criu_conf.c \
 	restore/criu_conf.h \
 	restore/effective.c \

@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "images/inspect/text.h"
 #include "restore/client.h"
+#include "restore/complain.h"
 #include "restore/look.h"
 #include "restore/metrics.h"
 #include "restore/workfile.h"
@@ -38,15 +38,6 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
-
-static void complain(const char *session, const char *words)
-{
-	(void)fputs("faultin metrics: ", stderr);
-	if (session)
-		(void)fprintf(stderr, "session %s: ", session);
-	fi_text_put(words, stderr);
-	(void)fputc('\n', stderr);
-}
 
 static int write_text(const struct fi_look *look, FILE *to)
 {
@@ -83,7 +74,7 @@ static int scrape(char **words, const char *path, struct fi_error *err)
 	for (size_t i = 0; i < json_object_array_length(look.unheard); i++) {
 		const struct json_object *one = json_object_array_get_idx(look.unheard, i);
 
-		complain(fi_member_text(one, "name"), fi_member_text(one, "error"));
+		fi_complain("metrics", fi_member_text(one, "name"), fi_member_text(one, "error"));
 		code = 1;
 	}
 	r = path ? publish(&look, path) : write_text(&look, stdout);
@@ -94,13 +85,6 @@ static int scrape(char **words, const char *path, struct fi_error *err)
 		r = look.missing ? NO_SUCH_SESSION : code;
 	fi_look_done(&look);
 	return r;
-}
-
-static int misuse(const char *words)
-{
-	complain(NULL, words);
-	(void)fputs("Try 'faultin metrics --help'.\n", stderr);
-	return 2;
 }
 
 int fi_scrape_main(int argc, char **argv)
@@ -123,13 +107,14 @@ int fi_scrape_main(int argc, char **argv)
 			(void)fputs(usage, stdout);
 			return 0;
 		default:
-			return misuse("unknown option, or one without its value");
+			return fi_complain_misuse("metrics",
+						  "unknown option, or one without its value");
 		}
 	}
 	r = scrape(argv + optind, path, &err);
 	if (r == -EINVAL)
-		return misuse(err.text);
+		return fi_complain_misuse("metrics", err.text);
 	if (r < 0)
-		complain(NULL, err.text);
+		fi_complain("metrics", NULL, err.text);
 	return r < 0 ? 1 : r;
 }

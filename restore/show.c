@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "images/inspect/text.h"
 #include "restore/client.h"
+#include "restore/complain.h"
 #include "restore/look.h"
 #include "restore/show_text.h"
 
@@ -49,15 +49,6 @@ struct show_options {
 	long pause_ms;
 };
 
-static void complain(const char *session, const char *words)
-{
-	(void)fputs("faultin status: ", stderr);
-	if (session)
-		(void)fprintf(stderr, "session %s: ", session);
-	fi_text_put(words, stderr);
-	(void)fputc('\n', stderr);
-}
-
 /* --- looking ----------------------------------------------------------------------------------- */
 
 static void complain_of_unheard(const struct fi_look *look)
@@ -65,7 +56,7 @@ static void complain_of_unheard(const struct fi_look *look)
 	for (size_t i = 0; i < json_object_array_length(look->unheard); i++) {
 		const struct json_object *one = json_object_array_get_idx(look->unheard, i);
 
-		complain(fi_member_text(one, "name"), fi_member_text(one, "error"));
+		fi_complain("status", fi_member_text(one, "name"), fi_member_text(one, "error"));
 	}
 }
 
@@ -164,13 +155,6 @@ static int show_again_and_again(char **words, const struct show_options *options
 
 /* --- words ------------------------------------------------------------------------------------- */
 
-static int misuse(const char *words)
-{
-	complain(NULL, words);
-	(void)fputs("Try 'faultin status --help'.\n", stderr);
-	return 2;
-}
-
 static int parse_pause(const char *word, long *ret)
 {
 	char *end;
@@ -198,7 +182,8 @@ int fi_show_main(int argc, char **argv)
 		case 'w':
 			options.watch = true;
 			if (parse_pause(optarg, &options.pause_ms) < 0)
-				return misuse("--watch wants from 0.1 to 86400 seconds");
+				return fi_complain_misuse(
+					"status", "--watch wants from 0.1 to 86400 seconds");
 			break;
 		case 'j':
 			options.json = true;
@@ -210,16 +195,16 @@ int fi_show_main(int argc, char **argv)
 			(void)fputs(usage, stdout);
 			return 0;
 		default:
-			return misuse("unknown option");
+			return fi_complain_misuse("status", "unknown option");
 		}
 	}
 	if (argc - optind > 1)
-		return misuse("name one session, or none for all");
+		return fi_complain_misuse("status", "name one session, or none for all");
 	r = options.watch ? show_again_and_again(argv + optind, &options, &err)
 			  : show_once(argv + optind, &options, &err);
 	if (r == -EINVAL)
-		return misuse(err.text);
+		return fi_complain_misuse("status", err.text);
 	if (r < 0)
-		complain(NULL, err.text[0] ? err.text : strerror(-r));
+		fi_complain("status", NULL, err.text[0] ? err.text : strerror(-r));
 	return r < 0 ? 1 : r;
 }

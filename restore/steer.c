@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "common/bytes.h"
-#include "images/inspect/text.h"
 #include "restore/client.h"
+#include "restore/complain.h"
 #include "restore/sessions.h"
 #include "restore/tree.h"
 
@@ -74,15 +74,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static void complain(const struct steer_verb *verb, const char *session, const char *words)
-{
-	(void)fprintf(stderr, "faultin %s: ", verb->name);
-	if (session)
-		(void)fprintf(stderr, "session %s: ", session);
-	fi_text_put(words, stderr);
-	(void)fputc('\n', stderr);
-}
-
 static int parse_pid(const char *word, pid_t *ret)
 {
 	char *end;
@@ -104,7 +95,7 @@ static int code_of(const struct steer_verb *verb, const struct fi_sessions *sess
 
 	if (r == 0 || (gone && sessions->all))
 		return 0;
-	complain(verb, name, err->text);
+	fi_complain(verb->name, name, err->text);
 	return gone ? NO_SUCH_SESSION : 1;
 }
 
@@ -130,7 +121,7 @@ static int await_all(const struct steer_verb *verb, const struct fi_sessions *se
 	int code = 0;
 
 	if (!calls) {
-		complain(verb, NULL, "out of memory");
+		fi_complain(verb->name, NULL, "out of memory");
 		return 1;
 	}
 	for (size_t i = 0; i < sessions->nr; i++)
@@ -166,18 +157,11 @@ static int complete_tree(const struct steer_verb *verb, pid_t root)
 
 	if (fi_tree_complete(root, tell_owed, &err) == 0)
 		return 0;
-	complain(verb, NULL, err.text);
+	fi_complain(verb->name, NULL, err.text);
 	return 1;
 }
 
 /* --- words -------------------------------------------------------------------------------------- */
-
-static int misuse(const struct steer_verb *verb, const char *words)
-{
-	complain(verb, NULL, words);
-	(void)fprintf(stderr, "Try 'faultin %s --help'.\n", verb->name);
-	return 2;
-}
 
 /* @words: those that are no options, up to a NULL. */
 static int run(const struct steer_verb *verb, int nr, char **words)
@@ -189,17 +173,18 @@ static int run(const struct steer_verb *verb, int nr, char **words)
 	int r;
 
 	if (verb->names_one && nr != 1 + has_rate)
-		return misuse(verb, has_rate ? "name one session and a rate" : "name one session");
+		return fi_complain_misuse(verb->name, has_rate ? "name one session and a rate"
+							       : "name one session");
 	if (has_rate) {
 		if (fi_bytes_parse(words[1], FI_RATE_MAX, &request.rate) < 0)
-			return misuse(verb, "the rate is not a number of bytes");
+			return fi_complain_misuse(verb->name, "the rate is not a number of bytes");
 		words[1] = NULL;
 	}
 	r = fi_sessions_find(words, FI_OWN, &sessions, &err);
 	if (r == -EINVAL)
-		return misuse(verb, err.text);
+		return fi_complain_misuse(verb->name, err.text);
 	if (r < 0) {
-		complain(verb, NULL, err.text);
+		fi_complain(verb->name, NULL, err.text);
 		return 1;
 	}
 	return verb->waits ? await_all(verb, &sessions) : tell(verb, &sessions, &request);
@@ -226,9 +211,9 @@ int fi_steer_main(int argc, char **argv)
 		switch (c) {
 		case 't':
 			if (verb->command != FI_COMMAND_COMPLETE)
-				return misuse(verb, "unknown option");
+				return fi_complain_misuse(verb->name, "unknown option");
 			if (parse_pid(optarg, &root) < 0)
-				return misuse(verb, "--tree wants a process id");
+				return fi_complain_misuse(verb->name, "--tree wants a process id");
 			break;
 		case 'V':
 			(void)printf("Version: %s\n", PACKAGE_VERSION);
@@ -237,10 +222,10 @@ int fi_steer_main(int argc, char **argv)
 			(void)fputs(verb->usage, stdout);
 			return 0;
 		default:
-			return misuse(verb, "unknown option");
+			return fi_complain_misuse(verb->name, "unknown option");
 		}
 	}
 	if (root && argc > optind)
-		return misuse(verb, "name sessions or a tree, not both");
+		return fi_complain_misuse(verb->name, "name sessions or a tree, not both");
 	return root ? complete_tree(verb, root) : run(verb, argc - optind, argv + optind);
 }

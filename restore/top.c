@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "images/inspect/text.h"
 #include "restore/client.h"
+#include "restore/complain.h"
 #include "restore/sessions.h"
 #include "restore/terminal.h"
 
@@ -54,13 +54,6 @@ struct top {
 	bool over;
 	char message[256];
 };
-
-static void complain(const char *words)
-{
-	(void)fputs("faultin top: ", stderr);
-	fi_text_put(words, stderr);
-	(void)fputc('\n', stderr);
-}
 
 /* --- looking and showing ------------------------------------------------------------------------- */
 
@@ -269,13 +262,6 @@ static int watch(struct top *top, struct fi_error *err)
 
 /* --- words --------------------------------------------------------------------------------------- */
 
-static int misuse(const char *words)
-{
-	complain(words);
-	(void)fputs("Try 'faultin top --help'.\n", stderr);
-	return 2;
-}
-
 static int parse_delay(const char *word, int *ret)
 {
 	char *end;
@@ -326,7 +312,8 @@ int fi_top_main(int argc, char **argv)
 		switch (c) {
 		case 'd':
 			if (parse_delay(optarg, &top.delay_ms) < 0)
-				return misuse("--delay wants from 0.1 to 86400 seconds");
+				return fi_complain_misuse(
+					"top", "--delay wants from 0.1 to 86400 seconds");
 			break;
 		case 'V':
 			(void)printf("Version: %s\n", PACKAGE_VERSION);
@@ -335,7 +322,8 @@ int fi_top_main(int argc, char **argv)
 			(void)fputs(usage, stdout);
 			return 0;
 		default:
-			return misuse("unknown option, or one without its value");
+			return fi_complain_misuse("top",
+						  "unknown option, or one without its value");
 		}
 	}
 	(void)setlocale(LC_CTYPE, "");
@@ -344,9 +332,9 @@ int fi_top_main(int argc, char **argv)
 	fi_look_done(&top.look);
 	fi_top_frame_done(&top.frame);
 	if (r == -EINVAL)
-		return misuse(err.text);
+		return fi_complain_misuse("top", err.text);
 	if (r < 0)
-		complain(err.text);
+		fi_complain("top", NULL, err.text);
 	else if (fi_terminal_signal())
 		end_by_signal(fi_terminal_signal());
 	return r < 0 ? 1 : 0;
