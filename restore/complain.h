@@ -5,6 +5,9 @@
 #ifndef FI_RESTORE_COMPLAIN_H
 #define FI_RESTORE_COMPLAIN_H
 
+/* The exit code when a session that was named is not there. */
+enum { FI_NO_SUCH_SESSION = 3 };
+
 /* A line on standard error: of @session, unless that is NULL.  @words may come from anywhere. */
 void fi_complain(const char *verb, const char *session, const char *words);
 

@@ -8,12 +8,15 @@
 
 #include "restore/look.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "images/inspect/json.h"
 #include "images/pagemap.h"
 #include "restore/client.h"
+#include "restore/complain.h"
 #include "restore/sessions.h"
 
 /* --- asking ------------------------------------------------------------------------------------ */
@@ -158,4 +161,31 @@ void fi_look_compare(struct fi_look *now, const struct fi_look *before)
 		if (earlier)
 			add_rates(session, earlier, &js);
 	}
+}
+
+int fi_look_code(const struct fi_look *look)
+{
+	if (look->missing)
+		return FI_NO_SUCH_SESSION;
+	return json_object_array_length(look->unheard) > 0 ? 1 : 0;
+}
+
+void fi_look_complain(const struct fi_look *look, const char *verb)
+{
+	for (size_t i = 0; i < json_object_array_length(look->unheard); i++) {
+		const struct json_object *one = json_object_array_get_idx(look->unheard, i);
+
+		fi_complain(verb, fi_member_text(one, "name"), fi_member_text(one, "error"));
+	}
+}
+
+int fi_look_parse_pause(const char *word, int *ret_ms)
+{
+	char *end;
+	double seconds = strtod(word, &end);
+
+	if (end == word || *end || !(seconds >= 0.1 && seconds <= 86400))
+		return -EINVAL;
+	*ret_ms = (int)(seconds * 1000);
+	return 0;
 }

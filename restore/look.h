@@ -31,4 +31,12 @@ void fi_look_compare(struct fi_look *now, const struct fi_look *before);
 
 void fi_look_done(struct fi_look *look);
 
+/* The exit code of a verb named @verb that has shown it: 0, 1 when somebody is unheard, 3 when somebody
+ * named is not there; and the complaints that belong to that. */
+int fi_look_code(const struct fi_look *look);
+void fi_look_complain(const struct fi_look *look, const char *verb);
+
+/* Seconds between two looks, 0.1 to 86400, as ms; or -EINVAL. */
+int fi_look_parse_pause(const char *word, int *ret_ms);
+
 #endif

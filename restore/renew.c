@@ -14,9 +14,8 @@
 #include "common/clock.h"
 #include "images/inspect/text.h"
 #include "restore/client.h"
+#include "restore/complain.h"
 #include "restore/sessions.h"
-
-enum { NO_SUCH_SESSION = 3 };
 
 #define LOOK_MS	   20
 #define PATIENCE_S 60
@@ -37,15 +36,6 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
-
-static void complain(const char *session, const char *words)
-{
-	(void)fputs("faultin upgrade: ", stderr);
-	if (session)
-		(void)fprintf(stderr, "session %s: ", session);
-	fi_text_put(words, stderr);
-	(void)fputc('\n', stderr);
-}
 
 struct count {
 	uint64_t upgrades, refused;
@@ -112,15 +102,8 @@ static int renew(const struct fi_session_ref *session, bool unnamed)
 		r = await(session->dir, session->name, &before, &err);
 	if (r == 0 || ((r == -ESRCH || r == -ENOLINK) && (was_there || unnamed)))
 		return 0;
-	complain(session->name, err.text);
-	return r == -ESRCH ? NO_SUCH_SESSION : 1;
-}
-
-static int misuse(const char *words)
-{
-	complain(NULL, words);
-	(void)fputs("Try 'faultin upgrade --help'.\n", stderr);
-	return 2;
+	fi_complain("upgrade", session->name, err.text);
+	return r == -ESRCH ? FI_NO_SUCH_SESSION : 1;
 }
 
 static int run(char **words)
@@ -130,9 +113,9 @@ static int run(char **words)
 	int code = 0, r = fi_sessions_find(words, FI_OWN, &sessions, &err);
 
 	if (r == -EINVAL)
-		return misuse(err.text);
+		return fi_complain_misuse("upgrade", err.text);
 	if (r < 0) {
-		complain(NULL, err.text);
+		fi_complain("upgrade", NULL, err.text);
 		return 1;
 	}
 	for (size_t i = 0; i < sessions.nr; i++) {
@@ -159,7 +142,7 @@ int fi_renew_main(int argc, char **argv)
 			(void)fputs(usage, stdout);
 			return 0;
 		default:
-			return misuse("unknown option");
+			return fi_complain_misuse("upgrade", "unknown option");
 		}
 	}
 	return run(argv + optind);

@@ -18,8 +18,6 @@
 #include "restore/metrics.h"
 #include "restore/workfile.h"
 
-enum { NO_SUCH_SESSION = 3 };
-
 static const char usage[] =
 	"Usage: faultin metrics [OPTION]... [SESSION]...\n"
 	"Print how running restores do, all of them or those named, as OpenMetrics text.\n"
@@ -67,22 +65,17 @@ static int publish(const struct fi_look *look, const char *path)
 static int scrape(char **words, const char *path, struct fi_error *err)
 {
 	struct fi_look look;
-	int r = fi_look_take(words, FI_CLIENT_PATIENCE_MS, &look, err), code = 0;
+	int r = fi_look_take(words, FI_CLIENT_PATIENCE_MS, &look, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < json_object_array_length(look.unheard); i++) {
-		const struct json_object *one = json_object_array_get_idx(look.unheard, i);
-
-		fi_complain("metrics", fi_member_text(one, "name"), fi_member_text(one, "error"));
-		code = 1;
-	}
+	fi_look_complain(&look, "metrics");
 	r = path ? publish(&look, path) : write_text(&look, stdout);
 	if (r < 0)
 		r = fi_error_set(err, r, "cannot write '%s': %s", path ? path : "standard output",
 				 strerror(-r));
 	else
-		r = look.missing ? NO_SUCH_SESSION : code;
+		r = fi_look_code(&look);
 	fi_look_done(&look);
 	return r;
 }

@@ -17,8 +17,6 @@
 #include "restore/look.h"
 #include "restore/show_text.h"
 
-enum { NO_SUCH_SESSION = 3 };
-
 /* Between the two looks of a single status. */
 #define GLANCE_MS 200
 
@@ -46,26 +44,8 @@ static const struct option long_options[] = {
 
 struct show_options {
 	bool watch, json;
-	long pause_ms;
+	int pause_ms;
 };
-
-/* --- looking ----------------------------------------------------------------------------------- */
-
-static void complain_of_unheard(const struct fi_look *look)
-{
-	for (size_t i = 0; i < json_object_array_length(look->unheard); i++) {
-		const struct json_object *one = json_object_array_get_idx(look->unheard, i);
-
-		fi_complain("status", fi_member_text(one, "name"), fi_member_text(one, "error"));
-	}
-}
-
-static int code_of(const struct fi_look *look)
-{
-	if (look->missing)
-		return NO_SUCH_SESSION;
-	return json_object_array_length(look->unheard) > 0 ? 1 : 0;
-}
 
 /* --- showing ----------------------------------------------------------------------------------- */
 
@@ -81,7 +61,7 @@ static int show(const struct fi_look *look, const struct show_options *options, 
 			options->watch ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY));
 	for (size_t i = 0; i < nr && !options->json; i++)
 		fi_show_text(json_object_array_get_idx(look->sessions, i), stdout);
-	if (nr == 0 && !options->json && code_of(look) == 0)
+	if (nr == 0 && !options->json && fi_look_code(look) == 0)
 		(void)puts("no session is running");
 	return fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
 }
@@ -106,8 +86,8 @@ static int show_once(char **words, const struct show_options *options, struct fi
 
 	if (r < 0)
 		return r;
-	complain_of_unheard(&first);
-	code = code_of(&first);
+	fi_look_complain(&first, "status");
+	code = fi_look_code(&first);
 	if (json_object_array_length(first.sessions) > 0) {
 		nap(GLANCE_MS);
 		r = take_look(words, &second, err);
@@ -119,7 +99,7 @@ static int show_once(char **words, const struct show_options *options, struct fi
 			fi_look_done(&second);
 		}
 	}
-	if (r == 0 && code != NO_SUCH_SESSION)
+	if (r == 0 && code != FI_NO_SUCH_SESSION)
 		r = show(&first, options, false);
 	fi_look_done(&first);
 	return r < 0 ? r : code;
@@ -137,11 +117,11 @@ static int show_again_and_again(char **words, const struct show_options *options
 		if (before.reply)
 			fi_look_compare(&now, &before);
 		else
-			complain_of_unheard(&now);
+			fi_look_complain(&now, "status");
 		fi_look_done(&before);
 		before = now;
-		code = code_of(&now);
-		if (code == NO_SUCH_SESSION)
+		code = fi_look_code(&now);
+		if (code == FI_NO_SUCH_SESSION)
 			break;
 		was_there = true; /* it was there: that it is no more is no error */
 		r = show(&now, options, clear);
@@ -155,20 +135,6 @@ static int show_again_and_again(char **words, const struct show_options *options
 
 /* --- words ------------------------------------------------------------------------------------- */
 
-static int parse_pause(const char *word, long *ret)
-{
-	char *end;
-	double seconds;
-
-	if (!word)
-		return 0;
-	seconds = strtod(word, &end);
-	if (end == word || *end || !(seconds >= 0.1 && seconds <= 86400))
-		return -EINVAL;
-	*ret = (long)(seconds * 1000);
-	return 0;
-}
-
 int fi_show_main(int argc, char **argv)
 {
 	struct show_options options = { .pause_ms = 1000 };
@@ -181,7 +147,7 @@ int fi_show_main(int argc, char **argv)
 		switch (c) {
 		case 'w':
 			options.watch = true;
-			if (parse_pause(optarg, &options.pause_ms) < 0)
+			if (optarg && fi_look_parse_pause(optarg, &options.pause_ms) < 0)
 				return fi_complain_misuse(
 					"status", "--watch wants from 0.1 to 86400 seconds");
 			break;

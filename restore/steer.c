@@ -18,8 +18,6 @@
 #include "restore/sessions.h"
 #include "restore/tree.h"
 
-enum { NO_SUCH_SESSION = 3 };
-
 #define OPTIONS_HELP                                                                               \
 	"  -V, --version  print the version\n"                                                     \
 	"  -h, --help     print this\n"
@@ -96,7 +94,7 @@ static int code_of(const struct steer_verb *verb, const struct fi_sessions *sess
 	if (r == 0 || (gone && sessions->all))
 		return 0;
 	fi_complain(verb->name, name, err->text);
-	return gone ? NO_SUCH_SESSION : 1;
+	return gone ? FI_NO_SUCH_SESSION : 1;
 }
 
 static int await_end(const struct steer_verb *verb, const struct fi_sessions *sessions, size_t i,

@@ -262,17 +262,6 @@ static int watch(struct top *top, struct fi_error *err)
 
 /* --- words --------------------------------------------------------------------------------------- */
 
-static int parse_delay(const char *word, int *ret)
-{
-	char *end;
-	double seconds = strtod(word, &end);
-
-	if (end == word || *end || !(seconds >= 0.1 && seconds <= 86400))
-		return -EINVAL;
-	*ret = (int)(seconds * 1000);
-	return 0;
-}
-
 /* What is no name is refused before the terminal is taken. */
 static int run(struct top *top, struct fi_error *err)
 {
@@ -311,7 +300,7 @@ int fi_top_main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "d:Vh", long_options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
-			if (parse_delay(optarg, &top.delay_ms) < 0)
+			if (fi_look_parse_pause(optarg, &top.delay_ms) < 0)
 				return fi_complain_misuse(
 					"top", "--delay wants from 0.1 to 86400 seconds");
 			break;
