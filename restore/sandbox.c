@@ -207,7 +207,7 @@ static const struct rule rules[] = {
 	{ SYS(prlimit64), BOTH, IS(2, 0) },
 };
 
-static const int frequent[] = { SYS(ioctl), SYS(read), SYS(pread64), SYS(futex), SYS(epoll_wait) };
+static const int frequent[] = { SYS(ioctl), SYS(read), SYS(preadv2), SYS(futex), SYS(epoll_wait) };
 
 /* Their flags are behind a pointer.  Libraries know what to do without them. */
 static const int unknown_to_engines[] = { SYS(clone3), SYS(openat2) };

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -30,7 +31,7 @@
 /* How far a stream is read ahead of. */
 #define READ_AHEAD (UINT64_C(8) << 20)
 
-/* To read pages that are in the page cache takes less. */
+/* A disk that takes no longer is as good as the page cache. */
 #define DISK_NS	     30000
 #define DISK_PAGE_NS 1000
 
@@ -45,7 +46,8 @@ struct mapped_file {
 	uint64_t size;
 	_Atomic uint64_t mapped; /* bytes from the start on whose pages are mapped */
 	_Atomic uint64_t ahead;	 /* the disk was told to read up to here */
-	_Atomic unsigned reads;	 /* under way */
+	_Atomic bool waits;	 /* its file system knows only reads that wait */
+	_Atomic unsigned reads;	 /* of the disk, under way */
 	_Atomic uint64_t moved;	 /* when the first of them began or the last one returned, ns */
 };
 
@@ -102,6 +104,21 @@ bool fi_source_is_mapped(const struct fi_source *source, unsigned index, const u
 	       atomic_load_explicit(&file->mapped, memory_order_relaxed);
 }
 
+/* Whether [off, off + len) is in the page cache.  Where the kernel cannot tell (before 6.5), it is
+ * not. */
+static bool resident(const struct mapped_file *file, uint64_t off, uint64_t len)
+{
+	struct {
+		uint64_t off, len;
+	} range = { off, len };
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} stat;
+
+	return syscall(SYS_cachestat, file->fd, &range, &stat, 0) == 0 &&
+	       stat.cached >= len / FI_PAGE_SIZE;
+}
+
 static bool read_all(int fd, uint8_t *room, uint64_t len, uint64_t off)
 {
 	while (len > 0) {
@@ -116,6 +133,23 @@ static bool read_all(int fd, uint8_t *room, uint64_t len, uint64_t off)
 	return true;
 }
 
+/* Reads [off, off + len) if the page cache has it; else *@done is how much of its start was there.  How
+ * long a read takes would not tell where its bytes came from: the thread may have lost its CPU. */
+static bool read_cached(struct mapped_file *file, uint8_t *room, uint64_t len, uint64_t off,
+			uint64_t *done)
+{
+	const struct iovec iov = { room, len };
+	ssize_t n = -1;
+
+	if (!file->waits) {
+		n = preadv2(file->fd, &iov, 1, (off_t)off, RWF_NOWAIT);
+		file->waits = n < 0 && errno != EAGAIN;
+	}
+	*done = n < 0 ? 0 : (uint64_t)n;
+	return *done == len ||
+	       (file->waits && resident(file, off, len) && read_all(file->fd, room, len, off));
+}
+
 /* Has the disk read what follows [.., off), unless it was told to already. */
 static void read_ahead(struct mapped_file *file, uint64_t off)
 {
@@ -125,21 +159,6 @@ static void read_ahead(struct mapped_file *file, uint64_t off)
 		return;
 	file->ahead = off + READ_AHEAD;
 	(void)posix_fadvise(file->fd, (off_t)off, (off_t)READ_AHEAD, POSIX_FADV_WILLNEED);
-}
-
-/* Whether [off, off + len) is in the page cache.  Where the kernel cannot tell (before 6.5), it is
- * not. */
-static bool resident(const struct mapped_file *file, uint64_t off, uint64_t len)
-{
-	struct {
-		uint64_t off, len;
-	} range = { off, len };
-	struct {
-		uint64_t cached, dirty, writeback, evicted, recently_evicted;
-	} stat;
-
-	return syscall(SYS_cachestat, file->fd, &range, &stat, 0) == 0 &&
-	       stat.cached >= len / FI_PAGE_SIZE;
 }
 
 static bool hangs(const struct mapped_file *file, uint64_t now)
@@ -169,17 +188,19 @@ const uint8_t *fi_source_fetch(struct fi_source *source, unsigned index, const u
 			       uint64_t len, uint8_t *room, enum fi_fetch why)
 {
 	struct mapped_file *file = &source->files[index];
-	uint64_t off = (uint64_t)(bytes - file->map), before, after;
+	uint64_t off = (uint64_t)(bytes - file->map), before, after, cached;
 	bool readable;
 
 	if (fi_source_is_mapped(source, index, bytes, len))
 		return bytes;
+	if (read_cached(file, room, len, off, &cached))
+		return room;
 	before = fi_now_ns();
-	if (hangs(file, before) && !resident(file, off, len))
+	if (hangs(file, before))
 		return NULL;
 	if (why == FI_FETCH_NEEDED)
 		source->needed = before;
-	readable = read_noted(file, room, len, off, before, &after);
+	readable = read_noted(file, room + cached, len - cached, off + cached, before, &after);
 	if (why == FI_FETCH_NEEDED)
 		source->needed = 0;
 	if (after - before > DISK_NS + len / FI_PAGE_SIZE * DISK_PAGE_NS) {

@@ -7,6 +7,7 @@
 #include "tests/unit/cmocka-first.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -145,6 +146,39 @@ static void a_file_truncated_behind_our_back(void **state)
 	toy_free(toy);
 }
 
+static void *keep_busy(void *arg)
+{
+	atomic_bool *stop = arg;
+
+	while (!*stop)
+		;
+	return NULL;
+}
+
+/* Nor when it takes long, because the reader loses its CPU meanwhile. */
+static void what_is_in_the_page_cache_is_no_wait_for_the_disk(void **state)
+{
+	struct toy *toy = toy_simple(BASE, MORE);
+	uint64_t rnd = toy_seed("hot");
+	pthread_t threads[8];
+	atomic_bool stop = false;
+
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, keep_busy, &stop), 0);
+	for (int i = 0; i < 3000; i++) {
+		uint64_t nr = 1 + toy_random(&rnd, 64), page = toy_random(&rnd, MORE - nr);
+		const uint8_t *bytes = fi_source_fetch(toy->source, 0, bytes_of(toy, page),
+						       nr * PAGE, room, FI_FETCH_NEEDED);
+
+		assert_int_equal(word_at(bytes), toy_word(BASE + page * PAGE));
+		assert_int_equal(fi_source_waited(toy->source, UINT64_MAX), 0);
+	}
+	stop = true;
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	toy_free(toy);
+}
+
 static void an_empty_file(void **state)
 {
 	struct toy *toy = toy_new(NULL, 0, NULL, 0);
@@ -163,6 +197,7 @@ int main(void)
 		cmocka_unit_test(what_is_mapped_is_taken_from_there),
 		cmocka_unit_test(threads_map_together),
 		cmocka_unit_test(a_file_truncated_behind_our_back),
+		cmocka_unit_test(what_is_in_the_page_cache_is_no_wait_for_the_disk),
 		cmocka_unit_test(an_empty_file),
 	};
 
