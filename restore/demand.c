@@ -31,8 +31,9 @@
  * what comes first.  Side by side they would wait for each other at every chunk. */
 #define STREAM_LEAD (UINT64_C(2) << 20)
 
-/* A fault of a stream brings along twice what the last one did, up to here. */
-#define STREAM_MAX FI_FETCH_MAX
+/* A fault of a stream brings along twice what the last one did, up to here: each costs a wait at the gate
+ * and a change of threads, and its pages less than a millisecond. */
+#define STREAM_MAX (UINT64_C(1) << 20)
 
 static void bump(_Atomic uint64_t *counter)
 {
@@ -92,15 +93,48 @@ static void tell(const struct fi_space *space, const struct fi_extent *extent, u
 	space->witness->answered(space->witness->arg, space, &answer);
 }
 
+static uint64_t at_once(uint64_t len)
+{
+	return len < FI_FETCH_MAX ? len : FI_FETCH_MAX;
+}
+
+/* False: the bytes are not to be had now. */
+static bool fetch(struct fi_space *space, struct fi_extent *extent, uint8_t *room)
+{
+	if (!extent->bytes)
+		return true; /* zeros */
+	extent->bytes = fi_source_fetch(space->source, extent->file, extent->bytes, extent->len,
+					room, FI_FETCH_NEEDED);
+	return extent->bytes != NULL;
+}
+
+/* Fills what is owed from @addr on, in stretches that begin before @end.  It is done before the fault's own
+ * pages, which wake: a thread that is woken takes the CPU from who would go on filling for it.  Returns
+ * how many bytes that were. */
+static uint64_t fill_ahead(struct fi_space *space, uint64_t addr, uint64_t end, uint8_t *room)
+{
+	struct fi_extent extent;
+	enum fi_filled how = FI_FILLED;
+	uint64_t len, all = 0;
+
+	while (how == FI_FILLED && addr < end &&
+	       fi_space_next_owed(space, addr, at_once(end - addr), &extent) && extent.addr < end &&
+	       fetch(space, &extent, room)) {
+		how = fi_fill(space, &extent, &space->count.demanded, &len);
+		addr = extent.addr + len;
+		all += how == FI_FILLED ? len : 0;
+	}
+	return all;
+}
+
 /* @again: it was parked. */
 static void serve(struct fi_space *space, uint64_t addr, bool again)
 {
 	uint64_t want = in_stream(space, addr) ? space->stream_len : FI_PAGE_SIZE;
-	struct fi_extent extent = fi_space_look(space, addr, want);
+	struct fi_extent extent = fi_space_look(space, addr, at_once(want));
 	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
 	enum fi_filled how;
-	uint64_t len = FI_PAGE_SIZE;
-	bool ready = true;
+	uint64_t len = FI_PAGE_SIZE, ahead = 0;
 
 	if (fi_space_on_hold(space)) {
 		park(space, addr);
@@ -108,12 +142,12 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 			tell(space, &extent, FI_PAGE_SIZE, FI_FILLED_LATER, again);
 		return;
 	}
-	if (extent.bytes) {
-		extent.bytes = fi_source_fetch(space->source, extent.file, extent.bytes, extent.len,
-					       room, FI_FETCH_NEEDED);
-		ready = extent.bytes != NULL;
-	}
-	how = ready ? fi_fill(space, &extent, &space->count.demanded, &len) : FI_FILLED_LATER;
+	if (want > FI_FETCH_MAX)
+		ahead = fill_ahead(space, addr + extent.len, addr + want, room);
+	if (fetch(space, &extent, room))
+		how = fi_fill(space, &extent, &space->count.demanded, &len);
+	else
+		how = FI_FILLED_LATER;
 	FI_PROBE(copy, space->id, space->pid, addr, len, how);
 	switch (how) {
 	case FI_FILLED:
@@ -134,7 +168,7 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 		break;
 	}
 	if (space->witness)
-		tell(space, &extent, len, how, again);
+		tell(space, &extent, len + ahead, how, again);
 }
 
 static void serve_parked(struct fi_space *space)

@@ -176,6 +176,37 @@ static void a_stream_brings_along_more_and_more(void **state)
 	assert_int_equal(space->count.demanded, 100);
 }
 
+/* What a long stream brings along is there before the thread that waits goes on. */
+static void a_long_stream_is_woken_last(void **state)
+{
+	const struct fi_vma vma = { .start = BASE, .end = BASE + 2048 * PAGE, .lazy = true };
+	const struct fi_run runs[] = {
+		{ .addr = BASE, .nr_pages = 600, .kind = FI_RUN_DATA, .lazy = true },
+		{ .addr = BASE + 600 * PAGE, .nr_pages = 100, .kind = FI_RUN_ZERO, .lazy = true },
+		{ .addr = BASE + 700 * PAGE, .nr_pages = 1348, .kind = FI_RUN_DATA, .lazy = true },
+	};
+
+	(void)teardown(state);
+	fake_reset();
+	toy = toy_new(&vma, 1, runs, 3);
+	fd = fake_uffd_new();
+	assert_int_equal(fi_space_new(fd, &toy->task, toy->source, &space), 0);
+	for (uint64_t at = 0, nr = 1; at < 2048 - 256; at += nr, nr += nr < 256 ? nr : 0) {
+		size_t before = fake_nr(FAKE_COPY) + fake_nr(FAKE_ZERO);
+		uint64_t demanded = space->count.demanded;
+
+		fault(at);
+		assert_int_equal(step(), FI_STEP_MORE);
+		assert_int_equal(space->count.demanded - demanded, nr);
+		assert_true(fake_nr(FAKE_COPY) + fake_nr(FAKE_ZERO) >= before + (nr + 63) / 64);
+		if (at < 600 || at >= 700)
+			assert_last(FAKE_COPY, at, nr < 64 ? nr : 64);
+		for (uint64_t page = at; page < at + nr; page++)
+			assert_false(owed(page));
+		assert_true(owed(at + nr));
+	}
+}
+
 /* The drain fills what lies ahead; the task walks through it and on. */
 static void a_stream_goes_on_behind_what_was_filled(void **state)
 {
@@ -574,6 +605,7 @@ int main(void)
 		TEST(a_fault_on_data_is_filled_from_the_image),
 		TEST(zeros_for_holes_zero_pages_dropped_pages_and_the_unknown),
 		TEST(a_stream_brings_along_more_and_more),
+		TEST(a_long_stream_is_woken_last),
 		TEST(a_stream_goes_on_behind_what_was_filled),
 		TEST(a_stream_stops_before_pages_that_are_there),
 		TEST(a_partial_copy_counts_what_it_did),
