@@ -9,6 +9,7 @@
 #include "restore/drain.h"
 #include "restore/fate.h"
 #include "restore/room.h"
+#include "restore/share.h"
 #include "restore/workers.h"
 
 /* Chunks of one space before the next one gets its turn: some claims. */
@@ -212,6 +213,7 @@ struct shift {
 	struct fi_claim claim;
 	unsigned claimed; /* id of the space that it is for */
 	struct fi_room room;
+	struct fi_share share;
 	bool relieved; /* there is another in its place */
 };
 
@@ -228,6 +230,15 @@ static uint64_t enter(struct shift *shift, struct fi_space *space)
 	space->drain_stepped = now;
 	fi_post_enter(&shift->worker->post, now);
 	return now;
+}
+
+/* Where CPUs are short, whoever is waited for comes first. */
+static void share_cpus(struct shift *shift)
+{
+	uint64_t excess = fi_share_excess(&shift->share, fi_now_ns());
+
+	if (excess)
+		nap((long)excess);
 }
 
 static bool map_more(struct shift *shift, struct fi_space *space)
@@ -333,6 +344,8 @@ static void drain(struct shift *shift, struct fi_space *space)
 			break;
 		if (!shift->room.nr_left)
 			nap(SOLE_CPU_NAP_NS);
+		if (!engine->policy->full)
+			share_cpus(shift);
 		pace = keep_pace(shift, space, i);
 		if (shift->relieved)
 			break;

@@ -79,6 +79,8 @@ librestore_a_SOURCES = \
 	restore/session.h \
 	restore/smaps.c \
 	restore/smaps.h \
+	restore/share.c \
+	restore/share.h \
 	restore/source.c \
 	restore/source.h \
 	restore/space.c \

@@ -22,6 +22,7 @@ restore_tests = \
 	tests/unit/test-request \
 	tests/unit/test-serve-options \
 	tests/unit/test-smaps \
+	tests/unit/test-share \
 	tests/unit/test-source \
 	tests/unit/test-takeover \
 	tests/unit/test-trace \
@@ -116,6 +117,8 @@ tests_unit_test_serve_options_LDADD = $(restore_test_libs)
 tests_unit_test_smaps_CFLAGS = $(restore_test_cflags)
 tests_unit_test_smaps_LDADD = $(restore_test_libs)
 
+tests_unit_test_share_CFLAGS = $(restore_test_cflags)
+tests_unit_test_share_LDADD = $(restore_test_libs)
 tests_unit_test_source_CFLAGS = $(restore_test_cflags)
 tests_unit_test_source_LDADD = $(restore_test_libs)
 
