@@ -359,8 +359,26 @@ static void drain(struct shift *shift, struct fi_space *space)
 		fi_demand_call(space);
 	else if (step != FI_STEP_MORE)
 		put_off(space, step, space->count.drained != drained);
-	else if (crowded(worker, &shift->room) && !shift->relieved)
+}
+
+/* Until there is a CPU for this worker: if it waited for work meanwhile, the call that wakes one worker might
+ * wake this one. */
+static void stand_by(struct shift *shift)
+{
+	struct fi_engine *engine = shift->worker->engine;
+
+	fi_room_make_way(&shift->room, engine);
+	while (crowded(shift->worker, &shift->room) && !engine->stopping) {
 		nap(SHARED_CPU_NAP_NS);
+		fi_room_make_way(&shift->room, engine);
+	}
+}
+
+/* NULL: the engine stops. */
+static struct fi_space *next_space(struct shift *shift, size_t *turn)
+{
+	stand_by(shift);
+	return wait_for_work(shift->worker, turn);
 }
 
 void *fi_drain_thread(void *arg)
@@ -373,7 +391,7 @@ void *fi_drain_thread(void *arg)
 	fi_post_take(&shift.worker->post);
 	fi_room_init(&shift.room);
 	fi_courtesy_init(&shift.worker->courtesy);
-	while (!shift.relieved && (space = wait_for_work(shift.worker, &turn))) {
+	while (!shift.relieved && (space = next_space(&shift, &turn))) {
 		space->drain_stepped = fi_now_ns();
 		space->nr_drainers++;
 		drain(&shift, space);
