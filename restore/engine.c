@@ -308,6 +308,8 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = space };
+	bool unfinished =
+		fi_demand_unfinished(space); /* from epoll_ctl on it is its worker's to know */
 	struct fi_demand_worker *worker;
 	int r;
 
@@ -329,8 +331,7 @@ int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 		space->worker = NULL;
 	} else {
 		/* Where there is nothing to drain, nobody else would ever ask for a look. */
-		if (engine->abandoned || space->state != FI_SPACE_LIVE ||
-		    fi_demand_unfinished(space) ||
+		if (engine->abandoned || space->state != FI_SPACE_LIVE || unfinished ||
 		    (engine->restored && fi_space_nr_owed(space) == 0))
 			fi_demand_call(space);
 		(void)pthread_cond_broadcast(&engine->work);

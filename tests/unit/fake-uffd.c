@@ -40,7 +40,7 @@ static struct fake *fakes[MAX_FD];
 static struct fake_call *calls;
 static size_t nr_calls, room_calls;
 
-void (*fake_watch)(const struct fake_call *call);
+void (*_Atomic fake_watch)(const struct fake_call *call);
 int (*fake_probe)(int fd, uint64_t addr);
 
 static void oops(const char *what)
@@ -288,12 +288,19 @@ static void record(const struct fake_call *call)
 	calls[nr_calls++] = *call;
 }
 
+static void watch(const struct fake_call *call)
+{
+	void (*look)(const struct fake_call *) = fake_watch;
+
+	if (look)
+		look(call);
+}
+
 static int called(struct fake_call call, uint64_t *done)
 {
 	uint64_t ignored;
 
-	if (fake_watch)
-		fake_watch(&call);
+	watch(&call);
 	(void)pthread_mutex_lock(&lock);
 	call.r = answer(get(call.fd), call.op, call.len, &call.done);
 	record(&call);
@@ -310,8 +317,7 @@ int fi_uffd_read(int fd, struct uffd_msg *msgs, size_t nr)
 	uint64_t one = 1, count;
 	struct fake *fake;
 
-	if (fake_watch)
-		fake_watch(&call);
+	watch(&call);
 	(void)pthread_mutex_lock(&lock);
 	fake = get(fd);
 	if (fake->script[FAKE_READ].nr || !fake->nr) {

@@ -71,6 +71,6 @@ void fake_forget_calls(void);
 extern int (*fake_probe)(int fd, uint64_t addr);
 
 /* Called at the beginning of each call, with no result in it yet. */
-extern void (*fake_watch)(const struct fake_call *call);
+extern void (*_Atomic fake_watch)(const struct fake_call *call);
 
 #endif
