@@ -171,6 +171,23 @@ refuses_links_and_pipes()
 	[ ! -e "$case/refused/elsewhere" ] || die "something was made"
 }
 
+# A restore that nobody but the plugin serves: in a file of its own, by the settings.
+is_wanted_by_settings()
+{
+	local files
+
+	printf 'minimum-size = 0\ntrace = yes\n' >"$tmp/traces.conf"
+	FAULTIN_CONFIG=$tmp/traces.conf
+	restore_and_judge transparent
+	files=("$work"/faultin-trace-*.json)
+	[ "${#files[@]}" -eq 1 ] && [ -f "${files[0]}" ] || die "traces: ${files[*]}"
+	[ "$(stat -c %a "${files[0]}")" = 600 ] || die "others may read it"
+	mv "${files[0]}" "$work/trace.json"
+	traced 'ended and len(engines) == 1 and len(ends) > 0'
+	"$faultin" inspect "$case/img" --trace "$work/trace.json" >"$tmp/text" || die "inspect: exit status $?"
+	grep -q "^Trace: [0-9]* faults\$" "$tmp/text" || die "the text has no trace"
+}
+
 attempt "linger: dump" dump_scenario linger
 case=$tmp/linger
 for what in tells_of_each_fault outlives_its_engine refuses_links_and_pipes; do
@@ -181,5 +198,7 @@ remove_case linger
 attempt "fork-both: dump" dump_scenario fork-both
 case=$tmp/fork-both
 attempt "follows forks" follows_forks
+kill_orphans || until_true 10 kill_orphans
+attempt "is wanted by settings" is_wanted_by_settings
 kill_orphans || until_true 10 kill_orphans
 tap_done

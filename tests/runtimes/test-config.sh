@@ -29,7 +29,8 @@ drain        = background       # built in
 drain-rate   = 0                # built in
 threads      = auto             # built in
 log-level    = warning          # built in
-log-file     = faultin.log      # built in"
+log-file     = faultin.log      # built in
+trace        = no               # built in"
 says 0 "$built_in"
 says 0 "" --check
 says 0 "$built_in" -D "$tmp/image"
@@ -53,7 +54,8 @@ drain        = demand           # $tmp/image/faultin.conf:2
 drain-rate   = 0                # built in
 threads      = 2                # $tmp/bundle/config.json
 log-level    = warning          # built in
-log-file     = /var/log/faultin.log # $FAULTIN_CONFIG:5" -D "$tmp/image" --bundle "$tmp/bundle"
+log-file     = /var/log/faultin.log # $FAULTIN_CONFIG:5
+trace        = no               # built in" -D "$tmp/image" --bundle "$tmp/bundle"
 
 says 0 "mode         = transparent      # $tmp/bundle/config.json
 threads      = 2                # $tmp/bundle/config.json" --bundle "$tmp/bundle" --only container /dev/null
