@@ -168,8 +168,11 @@ static void put_name(struct fi_trace_writer *writer, unsigned id, uint32_t image
 	const char *text;
 	char name[80];
 
-	(void)snprintf(name, sizeof(name), "%s vpid %" PRIu32 " pid %d", task ? task->comm : "",
-		       vpid, (int)pid);
+	if (pid)
+		(void)snprintf(name, sizeof(name), "%s vpid %" PRIu32 " pid %d",
+			       task ? task->comm : "", vpid, (int)pid);
+	else
+		(void)snprintf(name, sizeof(name), "%s pid ?", task ? task->comm : "");
 	fi_json_text(&js, args, "name", name);
 	fi_json_text(&js, args, "comm", task ? task->comm : "");
 	fi_json_u64(&js, args, "image", image);

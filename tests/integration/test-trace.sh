@@ -153,6 +153,25 @@ follows_forks()
 	traced "$work/summary.json" 'ended and len(forks) == r["events"]["fork"] > 0' \
 		'len(faults) + dropped >= r["faults"] and (dropped or len(faults) == r["faults"])' \
 		'{e["args"]["child"] for e in forks} | {1} == {e["pid"] for e in ends}'
+	children_have_pids_of_their_own
+}
+
+# ... as far as the kernel has told of them in time, and never their parent's.
+children_have_pids_of_their_own()
+{
+	"$faultin" inspect --json "$case/img" --trace "$work/trace.json" >"$tmp/report.json" ||
+		die "inspect: exit status $?"
+	python3 - "$work/trace.json" "$tmp/report.json" "$root" <<'END' || die "the report names somebody else"
+import json, sys
+names = {e["pid"]: e["args"] for e in json.load(open(sys.argv[1])) if e["name"] == "process_name"}
+spaces = json.load(open(sys.argv[2]))["trace"]["spaces"]
+root = int(sys.argv[3])
+assert len(spaces) > 1 and len(spaces) == len(names) - 1, spaces
+for space in spaces:
+    assert space["task"] == root, space
+    assert space.get("pid", 0) == names[space["space"]]["vpid"], space
+    assert (space.get("pid") == root) == ("parent" not in space), space
+END
 }
 
 # Its name leads nowhere else, and nobody at its other end can stop the engine.
