@@ -59,7 +59,7 @@ trace        = no               # built in" -D "$tmp/image" --bundle "$tmp/bundl
 
 says 0 "mode         = transparent      # $tmp/bundle/config.json
 threads      = 2                # $tmp/bundle/config.json" --bundle "$tmp/bundle" --only container /dev/null
-says 2 "faultin config: what is 'nobody'
+says 2 "faultin config: --only wants system, image or container, not 'nobody'
 Try 'faultin config --help'." --only nobody
 
 # what is printed is read again
@@ -95,7 +95,7 @@ says 1 "$tmp/bundle/config.json: it is not an object of JSON" \
 echo '{ "annotations": 7 }' >"$tmp/bundle/config.json"
 says 0 "" --check --bundle "$tmp/bundle"
 
-says 2 "faultin config: what is '--nonsense'
+says 2 "faultin config: unknown option '--nonsense'
 Try 'faultin config --help'." --nonsense
 says 2 "faultin config: unexpected 'b'
 Try 'faultin config --help'." a b
