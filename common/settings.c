@@ -47,6 +47,12 @@ static const struct name level_names[] = {
 	{ "error", 1 }, { "warning", 2 }, { "info", 3 }, { "debug", 4 }, { NULL, 0 },
 };
 
+static const struct name answer_names[] = {
+	{ "no", false },
+	{ "yes", true },
+	{ NULL, 0 },
+};
+
 /* Who may set a key beside the administrator. */
 static const struct {
 	const char *name;
@@ -60,6 +66,7 @@ static const struct {
 	[FI_KEY_THREADS] = { "threads", false, true },
 	[FI_KEY_LOG_LEVEL] = { "log-level", false, true },
 	[FI_KEY_LOG_FILE] = { "log-file", false, false },
+	[FI_KEY_TRACE] = { "trace", false, true },
 };
 
 const char *fi_settings_key(enum fi_key key)
@@ -243,6 +250,11 @@ static int take_value(struct fi_settings *settings, enum fi_key key, const char 
 		return r;
 	case FI_KEY_LOG_FILE:
 		return take_path(value, settings->log_file, err);
+	case FI_KEY_TRACE:
+		r = take_name(answer_names, key, value, &number, err);
+		if (r == 0)
+			settings->trace = number;
+		return r;
 	case FI_KEY_NR:
 		break;
 	}
@@ -531,6 +543,9 @@ void fi_settings_format(const struct fi_settings *settings, enum fi_key key,
 		break;
 	case FI_KEY_LOG_FILE:
 		word = settings->log_file;
+		break;
+	case FI_KEY_TRACE:
+		word = name_of(answer_names, settings->trace);
 		break;
 	case FI_KEY_NR:
 		break;

@@ -6,9 +6,9 @@
  *   built in   what fi_settings_init gives
  *   system     SYSCONFDIR/faultin.conf: the administrator's
  *   image      faultin.conf in the image directory.  An image is untrusted: it says how it wants to
- *              be restored, and not what is logged where, nor with how many threads
+ *              be restored, and not what is written where, nor with how many threads
  *   container  annotations org.faultin.KEY.  Whoever may start a container writes them: the same,
- *              but for threads and log-level
+ *              but for threads, log-level and trace
  * `mode` is special: what an image or a container says can only narrow what the system allows.
  *
  * Each source is taken as a whole or, when there is anything wrong in it, not at all.
@@ -77,6 +77,7 @@ enum fi_key {
 	FI_KEY_THREADS,
 	FI_KEY_LOG_LEVEL,
 	FI_KEY_LOG_FILE,
+	FI_KEY_TRACE,
 	FI_KEY_NR,
 };
 
@@ -99,6 +100,7 @@ struct fi_settings {
 	unsigned threads;		     /* of the drain; 0: as many as make sense */
 	int log_level;			     /* CRIU's numbers: 1 errors ... 4 everything */
 	char log_file[FI_SETTINGS_PATH_MAX]; /* relative: to the work directory */
+	bool trace;			     /* each fault is written down */
 
 	/* Where each value comes from. */
 	struct {

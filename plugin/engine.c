@@ -46,14 +46,14 @@ static const char *const engine_argv[] = {
 };
 
 /* Words that are added: of the log file and the descriptor, three settings, the log's level, the
- * container, and the NULL. */
-#define MAX_ADDED 14
+ * trace, the container, and the NULL. */
+#define MAX_ADDED 15
 
 /* The engine's words. */
 struct words {
 	const char *word[FI_ARRAY_SIZE(engine_argv) + MAX_ADDED];
 	size_t nr;
-	char rate[FI_BYTES_ROOM], threads[16], verbosity[32], drain[32];
+	char rate[FI_BYTES_ROOM], threads[16], verbosity[32], drain[32], trace[40];
 };
 
 /* What the engine is made from.  CRIU's ends of the pipes are the other members. */
@@ -247,6 +247,12 @@ static void add_settings(struct words *argv, const struct fi_settings *settings)
 		(void)snprintf(argv->verbosity, sizeof(argv->verbosity), "--verbosity=%d",
 			       settings->log_level);
 		add(argv, argv->verbosity, NULL);
+	}
+	/* One checkpoint may be restored many times at once, in one directory. */
+	if (settings->trace) {
+		(void)snprintf(argv->trace, sizeof(argv->trace), "faultin-trace-%d.json",
+			       (int)getpid());
+		add(argv, "--trace", argv->trace);
 	}
 }
 

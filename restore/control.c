@@ -22,7 +22,9 @@
 #include "restore/metrics.h"
 #include "restore/rundir.h"
 
-#define MAX_CLIENTS 32
+#define MAX_TALKERS 32	/* who asks, or is answered */
+#define MAX_WAITERS 256 /* for the end of the session: a descriptor each */
+#define MAX_CLIENTS (MAX_TALKERS + MAX_WAITERS)
 #define MAX_EVENTS  16 /* for one fi_control_serve */
 
 enum client_state { NOBODY, READING, WAITING, WRITING };
@@ -31,10 +33,9 @@ struct client {
 	enum client_state state;
 	int fd;
 	uint64_t since; /* counts connections */
-	size_t have;	/* bytes of line */
-	char line[FI_REQUEST_MAX];
-	char *text; /* WRITING: the reply */
-	size_t len, sent;
+	char *text;	/* READING: the request, with room for FI_REQUEST_MAX; WRITING: the reply */
+	size_t len;	/* bytes of it */
+	size_t sent;	/* of the reply */
 };
 
 struct fi_control {
@@ -62,7 +63,7 @@ static int make_socket(int dir, pid_t pid, struct fi_error *err)
 	r = fi_rundir_bind(dir, fd, pid, name);
 	if (r < 0)
 		return fi_error_set(err, r, "cannot bind: %s", strerror(-r));
-	if (fstatat(dir, name, &bound, AT_SYMLINK_NOFOLLOW) < 0 || listen(fd, MAX_CLIENTS) < 0) {
+	if (fstatat(dir, name, &bound, AT_SYMLINK_NOFOLLOW) < 0 || listen(fd, MAX_TALKERS) < 0) {
 		r = fi_error_set(err, -errno, "cannot listen: %s", strerror(errno));
 		(void)unlinkat(dir, name, 0);
 		return r;
@@ -185,6 +186,7 @@ static void answer(struct fi_control *control, struct client *client, struct jso
 		reply ? json_object_to_json_string_length(reply, JSON_C_TO_STRING_PLAIN, &len)
 		      : NULL;
 
+	free(client->text);
 	client->text = text && len < FI_REPLY_MAX ? malloc(len + 1) : NULL;
 	if (client->text) {
 		memcpy(client->text, text, len);
@@ -275,6 +277,35 @@ static struct json_object *metrics(const struct fi_control *control)
 	return finish(&js, reply);
 }
 
+static size_t count_waiters(const struct fi_control *control)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < MAX_CLIENTS; i++)
+		nr += control->clients[i].state == WAITING;
+	return nr;
+}
+
+/* WAIT or COMPLETE. */
+static void await_end(struct fi_control *control, struct client *client,
+		      const struct fi_request *request)
+{
+	struct fi_error err = { "" };
+
+	if (count_waiters(control) == MAX_WAITERS) {
+		(void)fi_error_set(&err, -EBUSY, "%d clients wait for its end already",
+				   MAX_WAITERS);
+		answer(control, client, refusal(&err));
+		return;
+	}
+	if (request->command == FI_COMMAND_COMPLETE)
+		control->host.steer(control->host.arg, request);
+	client->state = WAITING;
+	free(client->text);
+	client->text = NULL;
+	watch(control, client, EPOLLIN | EPOLLRDHUP);
+}
+
 static void obey(struct fi_control *control, struct client *client,
 		 const struct fi_request *request)
 {
@@ -294,13 +325,10 @@ static void obey(struct fi_control *control, struct client *client,
 		answer(control, client, acceptance(NULL));
 		return;
 	case FI_COMMAND_COMPLETE:
-		control->host.steer(control->host.arg, request);
-		break;
 	case FI_COMMAND_WAIT:
-		break;
+		await_end(control, client, request);
+		return;
 	}
-	client->state = WAITING;
-	watch(control, client, EPOLLIN | EPOLLRDHUP);
 }
 
 static void hear(struct fi_control *control, struct client *client, size_t len)
@@ -308,7 +336,7 @@ static void hear(struct fi_control *control, struct client *client, size_t len)
 	struct fi_request request;
 	struct fi_error err = { "" };
 
-	if (fi_request_parse(client->line, len, &request, &err) < 0)
+	if (fi_request_parse(client->text, len, &request, &err) < 0)
 		answer(control, client, refusal(&err));
 	else
 		obey(control, client, &request);
@@ -317,8 +345,8 @@ static void hear(struct fi_control *control, struct client *client, size_t len)
 static void read_more(struct fi_control *control, struct client *client)
 {
 	const char *end;
-	ssize_t n = recv(client->fd, client->line + client->have,
-			 sizeof(client->line) - client->have, MSG_DONTWAIT);
+	ssize_t n = recv(client->fd, client->text + client->len, FI_REQUEST_MAX - client->len,
+			 MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -326,10 +354,10 @@ static void read_more(struct fi_control *control, struct client *client)
 		drop(client);
 		return;
 	}
-	client->have += (size_t)n;
-	end = memchr(client->line, '\n', client->have);
-	if (end || client->have == sizeof(client->line))
-		hear(control, client, end ? (size_t)(end - client->line) : client->have);
+	client->len += (size_t)n;
+	end = memchr(client->text, '\n', client->len);
+	if (end || client->len == FI_REQUEST_MAX)
+		hear(control, client, end ? (size_t)(end - client->text) : client->len);
 }
 
 static void serve(struct fi_control *control, struct client *client)
@@ -351,21 +379,26 @@ static void serve(struct fi_control *control, struct client *client)
 
 /* --- all of them --------------------------------------------------------------------------- */
 
-/* For a new client: a free place, or that of the oldest that does not wait for the end; NULL: all do. */
+/* For a new client: a free place, or that of the oldest of too many talkers. */
 static struct client *find_place(struct fi_control *control)
 {
-	struct client *oldest = NULL;
+	struct client *oldest = NULL, *empty = NULL;
+	size_t nr_talkers = 0;
 
 	for (size_t i = 0; i < MAX_CLIENTS; i++) {
 		struct client *client = &control->clients[i];
 
-		if (client->state == NOBODY)
-			return client;
-		if (client->state != WAITING && (!oldest || client->since < oldest->since))
-			oldest = client;
+		if (client->state == NOBODY) {
+			empty = client;
+		} else if (client->state != WAITING) {
+			nr_talkers++;
+			if (!oldest || client->since < oldest->since)
+				oldest = client;
+		}
 	}
-	if (oldest)
-		drop(oldest);
+	if (nr_talkers < MAX_TALKERS)
+		return empty; /* those who wait have not taken all */
+	drop(oldest);
 	return oldest;
 }
 
@@ -378,9 +411,12 @@ static void welcome(struct fi_control *control, int accepted)
 	if (!is_welcome(fd))
 		return;
 	client = find_place(control);
+	client->text = malloc(FI_REQUEST_MAX);
 	event.data.ptr = client;
-	if (!client || epoll_ctl(control->epfd, EPOLL_CTL_ADD, fd, &event) < 0)
+	if (!client->text || epoll_ctl(control->epfd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		drop(client);
 		return;
+	}
 	client->state = READING;
 	client->since = control->nr_connections++;
 	client->fd = fi_take_fd(&fd);

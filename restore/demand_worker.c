@@ -109,10 +109,10 @@ static void on_answered(void *arg, const struct fi_space *space, const struct fi
 }
 
 static void trace_fork(struct fi_demand_worker *worker, const struct fi_space *parent,
-		       uint32_t child)
+		       uint32_t child, uint64_t at)
 {
 	const struct fi_trace_record record = {
-		.at = parent->stepped,
+		.at = at,
 		.space = parent->id,
 		.kind = FI_TRACE_FORK,
 		.fork = { .child = child },
@@ -189,13 +189,15 @@ static void doom(struct fi_demand_worker *worker, struct fi_space *space)
 	}
 }
 
+/* It may have been read of some steps ago (newborn.h). */
 static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 {
 	struct fi_demand_worker *worker = arg;
 	struct fi_engine *engine = worker->engine;
 	const unsigned child_id = child->id; /* once added, it may be gone */
+	const uint64_t before = child->stepped;
 
-	engine->watcher.born(engine->watcher.arg, parent, child, parent->stepped);
+	engine->watcher.born(engine->watcher.arg, parent, child, before);
 	if (fi_engine_add(engine, child) < 0) {
 		/* Its descriptor must stay open for ever: the child waits instead of reading
 		 * zeros. */
@@ -206,7 +208,7 @@ static void on_born(void *arg, struct fi_space *parent, struct fi_space *child)
 	}
 	FI_PROBE(fork, parent->id, parent->pid, child_id);
 	if (worker->trace)
-		trace_fork(worker, parent, child_id);
+		trace_fork(worker, parent, child_id, before);
 	fi_engine_note_forked(engine);
 }
 

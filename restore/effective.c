@@ -9,13 +9,14 @@
 #include "restore/effective.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "images/inspect/json.h"
 #include "images/inspect/text.h"
 #include "restore/annotations.h"
+#include "restore/complain.h"
+#include "restore/options.h"
 
 static const char usage[] =
 	"Usage: faultin config [OPTION]... [FILE]\n"
@@ -43,6 +44,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const struct fi_verb verb = { "config", usage, ":D:Vh", long_options };
 
 struct effective_options {
 	const char *images_dir, *bundle, *file; /* NULL: not named */
@@ -247,22 +250,13 @@ static bool find_origin(const char *word, enum fi_origin *ret)
 	return false;
 }
 
-static int misuse(const char *words, const char *word)
-{
-	(void)fprintf(stderr, "faultin config: %s '", words);
-	fi_text_put(word, stderr);
-	(void)fputs("'\nTry 'faultin config --help'.\n", stderr);
-	return 2;
-}
-
 int fi_effective_main(int argc, char **argv)
 {
 	struct effective_options options = { .check = false };
-	int c;
+	struct fi_error err = { "" };
+	int c, code, r = 0;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "D:Vh", long_options, NULL)) != -1) {
+	while ((c = fi_option_next(&verb, argc, argv, &code)) > 0) {
 		switch (c) {
 		case 'D':
 			options.images_dir = optarg;
@@ -272,7 +266,10 @@ int fi_effective_main(int argc, char **argv)
 			break;
 		case 'o':
 			if (!find_origin(optarg, &options.only))
-				return misuse("what is", optarg);
+				r = fi_error_set(
+					&err, -EINVAL,
+					"--only wants system, image or container, not '%s'",
+					optarg);
 			break;
 		case 'c':
 			options.check = true;
@@ -280,18 +277,14 @@ int fi_effective_main(int argc, char **argv)
 		case 'j':
 			options.json = true;
 			break;
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return 0;
-		default:
-			return misuse("what is", argv[optind > 0 ? optind - 1 : 0]);
 		}
 	}
-	if (argc - optind > 1)
-		return misuse("unexpected", argv[optind + 1]);
+	if (c < 0)
+		return code;
+	if (r == 0 && argc - optind > 1)
+		r = fi_error_set(&err, -EINVAL, "unexpected '%s'", argv[optind + 1]);
+	if (r < 0)
+		return fi_complain_misuse(verb.name, err.text);
 	options.file = argv[optind]; /* or the NULL at the end */
 	return run(&options);
 }

@@ -4,12 +4,12 @@
  */
 #include "config.h"
 
-#include <getopt.h>
 #include <string.h>
 
 #include "images/inspect/maps.h"
 #include "images/inspect/memory.h"
 #include "restore/inspect.h"
+#include "restore/options.h"
 
 enum {
 	OPT_MAPS = 256,
@@ -31,6 +31,8 @@ enum {
 	OPT_JSON,
 	OPT_HTML,
 };
+
+static const char short_options[] = ":t:Vh";
 
 static const struct option long_options[] = {
 	{ "maps", optional_argument, NULL, OPT_MAPS },
@@ -243,11 +245,9 @@ int fi_inspect_parse(int argc, char **argv, struct fi_inspect_options *ret, stru
 	*ret = (struct fi_inspect_options){ .path = NULL };
 	optind = 0; /* start anew, also after an earlier parse */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":t:Vh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		if (c == ':' || c == '?')
-			return fi_error_set(err, -EINVAL,
-					    c == ':' ? "'%s' needs a value" : "unknown option '%s'",
-					    argv[optind > 0 ? optind - 1 : 0]);
+			return fi_option_bad(c, short_options, argc, argv, err);
 		r = take_option(c, ret, err);
 		if (r < 0)
 			return r;

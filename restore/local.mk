@@ -1,6 +1,8 @@
 # librestore.a: how memory comes back; and the program.  Depends on images/ and common/.
 noinst_LIBRARIES += librestore.a
 librestore_a_SOURCES = \
+	restore/complain.c \
+	restore/complain.h \
 	restore/container.c \
 	restore/container.h \
 	restore/control.c \
@@ -47,6 +49,8 @@ librestore_a_SOURCES = \
 	restore/names.h \
 	restore/newborn.c \
 	restore/newborn.h \
+	restore/options.c \
+	restore/options.h \
 	restore/owed.c \
 	restore/owed.h \
 	restore/past.c \
@@ -118,8 +122,6 @@ faultin_SOURCES = \
 	restore/annotations.h \
 	restore/client.c \
 	restore/client.h \
-	restore/complain.c \
-	restore/complain.h \
 	restore/criu_conf.c \
 	restore/criu_conf.h \
 	restore/effective.c \

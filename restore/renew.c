@@ -6,7 +6,6 @@
 
 #include "restore/renew.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 #include "images/inspect/text.h"
 #include "restore/client.h"
 #include "restore/complain.h"
+#include "restore/options.h"
 #include "restore/sessions.h"
 
 #define LOOK_MS	   20
@@ -36,6 +36,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const struct fi_verb verb = { "upgrade", usage, ":Vh", long_options };
 
 struct count {
 	uint64_t upgrades, refused;
@@ -129,21 +131,7 @@ static int run(char **words)
 
 int fi_renew_main(int argc, char **argv)
 {
-	int c;
+	int code;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "Vh", long_options, NULL)) != -1) {
-		switch (c) {
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return 0;
-		default:
-			return fi_complain_misuse("upgrade", "unknown option");
-		}
-	}
-	return run(argv + optind);
+	return fi_option_next(&verb, argc, argv, &code) < 0 ? code : run(argv + optind);
 }

@@ -6,7 +6,6 @@
 
 #include "restore/scrape.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +15,7 @@
 #include "restore/complain.h"
 #include "restore/look.h"
 #include "restore/metrics.h"
+#include "restore/options.h"
 #include "restore/workfile.h"
 
 static const char usage[] =
@@ -36,6 +36,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const struct fi_verb verb = { "metrics", usage, ":o:Vh", long_options };
 
 static int write_text(const struct fi_look *look, FILE *to)
 {
@@ -84,26 +86,14 @@ int fi_scrape_main(int argc, char **argv)
 {
 	const char *path = NULL;
 	struct fi_error err = { "" };
-	int c, r;
+	int c, code, r;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "o:Vh", long_options, NULL)) != -1) {
-		switch (c) {
-		case 'o':
+	while ((c = fi_option_next(&verb, argc, argv, &code)) > 0) {
+		if (c == 'o')
 			path = optarg;
-			break;
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return 0;
-		default:
-			return fi_complain_misuse("metrics",
-						  "unknown option, or one without its value");
-		}
 	}
+	if (c < 0)
+		return code;
 	r = scrape(argv + optind, path, &err);
 	if (r == -EINVAL)
 		return fi_complain_misuse("metrics", err.text);

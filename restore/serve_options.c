@@ -5,10 +5,10 @@
  */
 #include "config.h"
 
-#include <getopt.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "restore/options.h"
 #include "restore/request.h"
 #include "restore/serve.h"
 
@@ -195,20 +195,6 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 	}
 }
 
-/* Says what is wrong with an option.  getopt leaves a cluster of short ones only at its end, so the
- * word before optind may be another one. */
-static int bad_option(int c, char **argv, int at, struct fi_error *err)
-{
-	const bool one_letter =
-		optopt > 0 && optopt < OPT_PIDFILE &&
-		(c == '?' ? !strchr(short_options, optopt) : strncmp(argv[at], "--", 2) != 0);
-	const char letter[] = { '-', (char)optopt, '\0' };
-	const char *name = one_letter ? letter : argv[at];
-
-	return c == ':' ? fi_error_set(err, -EINVAL, "%s needs a value", name)
-			: fi_error_set(err, -EINVAL, "unknown option '%s'", name);
-}
-
 int fi_serve_parse(int argc, char **argv, struct fi_serve_options *ret, struct fi_error *err)
 {
 	int level = FI_LOG_WARN, index = -1, c;
@@ -224,10 +210,10 @@ int fi_serve_parse(int argc, char **argv, struct fi_serve_options *ret, struct f
 	optind = 0; /* start anew, also after an earlier parse */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, short_options, long_options, &index)) != -1) {
-		int at = optind > 0 && optind <= argc ? optind - 1 : 0, r;
+		int r;
 
 		if (c == ':' || c == '?')
-			return bad_option(c, argv, at, err);
+			return fi_option_bad(c, short_options, argc, argv, err);
 		r = take_option(c, index >= 0 ? long_options[index].name : "", ret, &level, err);
 		if (r < 0)
 			return r;

@@ -10,7 +10,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +17,9 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "restore/complain.h"
 #include "restore/criu_conf.h"
+#include "restore/options.h"
 
 #define CONF_MAX   (1U << 20) /* bytes of a configuration file */
 #define PLUGIN	   "faultin.so"
@@ -48,6 +49,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const struct fi_verb verb = { "setup", usage, ":Vh", long_options };
 
 /* What a runtime has CRIU read; podman's runtime is one of two. */
 static const struct runtime {
@@ -337,12 +340,6 @@ static int run(const struct setup_options *options)
 	return code;
 }
 
-static int misuse(const char *words)
-{
-	(void)fprintf(stderr, "faultin setup: %s\nTry 'faultin setup --help'.\n", words);
-	return 2;
-}
-
 static const struct runtime *find_runtime(const char *name)
 {
 	for (size_t i = 0; i < FI_ARRAY_SIZE(runtimes); i++)
@@ -354,11 +351,9 @@ static const struct runtime *find_runtime(const char *name)
 int fi_setup_main(int argc, char **argv)
 {
 	struct setup_options options = { .libdir = FI_PLUGINDIR, .sysconfdir = "/etc" };
-	int c;
+	int c, code;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "Vh", long_options, NULL)) != -1) {
+	while ((c = fi_option_next(&verb, argc, argv, &code)) > 0) {
 		switch (c) {
 		case 'c':
 			options.check = true;
@@ -372,22 +367,16 @@ int fi_setup_main(int argc, char **argv)
 		case 's':
 			options.sysconfdir = optarg;
 			break;
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return 0;
-		default:
-			return misuse("unknown option, or one without its value");
 		}
 	}
+	if (c < 0)
+		return code;
 	if (options.check && options.undo)
-		return misuse("--check or --undo, not both");
+		return fi_complain_misuse("setup", "--check or --undo, not both");
 	if (optind + 1 != argc)
-		return misuse("name one runtime");
+		return fi_complain_misuse("setup", "name one runtime");
 	options.runtime = find_runtime(argv[optind]);
 	if (!options.runtime)
-		return misuse("the runtimes are runc, crun, podman and criu");
+		return fi_complain_misuse("setup", "the runtimes are runc, crun, podman and criu");
 	return run(&options);
 }

@@ -6,7 +6,6 @@
 
 #include "restore/show.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 #include "restore/client.h"
 #include "restore/complain.h"
 #include "restore/look.h"
+#include "restore/options.h"
 #include "restore/show_text.h"
 
 /* Between the two looks of a single status. */
@@ -41,6 +41,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const struct fi_verb verb = { "status", usage, ":w::Vh", long_options };
 
 struct show_options {
 	bool watch, json;
@@ -139,11 +141,9 @@ int fi_show_main(int argc, char **argv)
 {
 	struct show_options options = { .pause_ms = 1000 };
 	struct fi_error err = { "" };
-	int c, r;
+	int c, code, r;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "w::Vh", long_options, NULL)) != -1) {
+	while ((c = fi_option_next(&verb, argc, argv, &code)) > 0) {
 		switch (c) {
 		case 'w':
 			options.watch = true;
@@ -154,16 +154,10 @@ int fi_show_main(int argc, char **argv)
 		case 'j':
 			options.json = true;
 			break;
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return 0;
-		default:
-			return fi_complain_misuse("status", "unknown option");
 		}
 	}
+	if (c < 0)
+		return code;
 	if (argc - optind > 1)
 		return fi_complain_misuse("status", "name one session, or none for all");
 	r = options.watch ? show_again_and_again(argv + optind, &options, &err)

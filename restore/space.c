@@ -109,6 +109,7 @@ int fi_space_fork(struct fi_space *parent, int uffd, struct fi_space **ret)
 	if (!child)
 		return -ENOMEM;
 	child->parent = parent->id;
+	child->stepped = parent->stepped;
 	fi_layout_share(&parent->layout, &child->layout);
 	r = take_slot(child, parent->slot->image);
 	if (r == 0) {

@@ -138,8 +138,10 @@ struct fi_space {
 	struct fi_counters count;
 	const struct fi_witness *witness; /* the engine's, as its reader is; NULL: nobody */
 	void *worker; /* the engine's: its reader; under the engine's lock until it is added */
-	_Atomic enum fi_space_place place;	   /* the engine's */
-	uint64_t stepped;			   /* its worker's: when the last step began, ns */
+	_Atomic enum fi_space_place place; /* the engine's */
+	/* Its worker's: when the last step began, ns; of one that is not born yet, its parent's step that
+	 * has read of it. */
+	uint64_t stepped;
 	uint64_t retry_at;			   /* its worker's: when to try again */
 	_Atomic uint64_t retry_ns;		   /* its worker's: the pause before that */
 	_Atomic uint64_t drain_after, drain_pause; /* the same for the drain */

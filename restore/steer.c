@@ -6,7 +6,6 @@
 
 #include "restore/steer.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "common/bytes.h"
 #include "restore/client.h"
 #include "restore/complain.h"
+#include "restore/options.h"
 #include "restore/sessions.h"
 #include "restore/tree.h"
 
@@ -66,7 +66,7 @@ static const struct steer_verb verbs[] = {
 };
 
 static const struct option long_options[] = {
-	{ "tree", required_argument, NULL, 't' }, /* `complete` only */
+	{ "tree", required_argument, NULL, 't' }, /* first: `complete` only */
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -200,29 +200,17 @@ static const struct steer_verb *find_verb(const char *name)
 int fi_steer_main(int argc, char **argv)
 {
 	const struct steer_verb *verb = find_verb(argv[0]);
+	/* The others have no --tree. */
+	const struct fi_verb words = { verb->name, verb->usage, ":Vh",
+				       long_options + (verb->command != FI_COMMAND_COMPLETE) };
 	pid_t root = 0;
-	int c;
+	int c, code;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "Vh", long_options, NULL)) != -1) {
-		switch (c) {
-		case 't':
-			if (verb->command != FI_COMMAND_COMPLETE)
-				return fi_complain_misuse(verb->name, "unknown option");
-			if (parse_pid(optarg, &root) < 0)
-				return fi_complain_misuse(verb->name, "--tree wants a process id");
-			break;
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(verb->usage, stdout);
-			return 0;
-		default:
-			return fi_complain_misuse(verb->name, "unknown option");
-		}
-	}
+	while ((c = fi_option_next(&words, argc, argv, &code)) > 0)
+		if (parse_pid(optarg, &root) < 0)
+			return fi_complain_misuse(verb->name, "--tree wants a process id");
+	if (c < 0)
+		return code;
 	if (root && argc > optind)
 		return fi_complain_misuse(verb->name, "name sessions or a tree, not both");
 	return root ? complete_tree(verb, root) : run(verb, argc - optind, argv + optind);

@@ -8,7 +8,6 @@
 
 #include "restore/top.h"
 
-#include <getopt.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "common/clock.h"
 #include "restore/client.h"
 #include "restore/complain.h"
+#include "restore/options.h"
 #include "restore/sessions.h"
 #include "restore/terminal.h"
 
@@ -43,6 +43,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const struct fi_verb verb = { "top", usage, ":d:Vh", long_options };
 
 struct top {
 	char **words; /* the sessions that were named */
@@ -293,28 +295,19 @@ int fi_top_main(int argc, char **argv)
 {
 	struct top top = { .delay_ms = 1000 };
 	struct fi_error err = { "" };
-	int c, r;
+	int c, code, r;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "d:Vh", long_options, NULL)) != -1) {
+	while ((c = fi_option_next(&verb, argc, argv, &code)) > 0) {
 		switch (c) {
 		case 'd':
 			if (fi_look_parse_pause(optarg, &top.delay_ms) < 0)
 				return fi_complain_misuse(
 					"top", "--delay wants from 0.1 to 86400 seconds");
 			break;
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return 0;
-		default:
-			return fi_complain_misuse("top",
-						  "unknown option, or one without its value");
 		}
 	}
+	if (c < 0)
+		return code;
 	(void)setlocale(LC_CTYPE, "");
 	top.words = argv + optind;
 	r = run(&top, &err);

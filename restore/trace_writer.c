@@ -148,9 +148,13 @@ static void put_engine(struct fi_trace_writer *writer)
 {
 	uint32_t lives = fi_ledger()->keeper.lives;
 
-	if (writer->written.size <= 2)
+	if (writer->written.size <= 2) {
 		put(writer, "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":0,\"tid\":0,"
 			    "\"args\":{\"name\":\"session\"}}");
+		/* Else viewers put it last, as it has no faults. */
+		put(writer, "{\"name\":\"process_sort_index\",\"ph\":\"M\",\"pid\":0,\"tid\":0,"
+			    "\"args\":{\"sort_index\":-1}}");
+	}
 	put(writer,
 	    "{\"name\":\"engine\",\"cat\":\"session\",\"ph\":\"i\",\"s\":\"g\",\"pid\":0,"
 	    "\"tid\":0,\"ts\":" US ",\"args\":{\"version\":%d,\"engine\":%" PRIu32
@@ -168,8 +172,11 @@ static void put_name(struct fi_trace_writer *writer, unsigned id, uint32_t image
 	const char *text;
 	char name[80];
 
-	(void)snprintf(name, sizeof(name), "%s vpid %" PRIu32 " pid %d", task ? task->comm : "",
-		       vpid, (int)pid);
+	if (pid)
+		(void)snprintf(name, sizeof(name), "%s vpid %" PRIu32 " pid %d",
+			       task ? task->comm : "", vpid, (int)pid);
+	else
+		(void)snprintf(name, sizeof(name), "%s pid ?", task ? task->comm : "");
 	fi_json_text(&js, args, "name", name);
 	fi_json_text(&js, args, "comm", task ? task->comm : "");
 	fi_json_u64(&js, args, "image", image);
@@ -180,6 +187,10 @@ static void put_name(struct fi_trace_writer *writer, unsigned id, uint32_t image
 		put(writer,
 		    "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%u,\"tid\":0,\"args\":%s}", id,
 		    text);
+	put(writer,
+	    "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":%u,\"tid\":0,"
+	    "\"args\":{\"name\":\"faults\"}}",
+	    id);
 	(void)json_object_put(args);
 }
 

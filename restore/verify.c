@@ -8,7 +8,6 @@
 
 #include "restore/verify.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +15,8 @@
 
 #include "images/inspect/text.h"
 #include "images/inspect/verify.h"
+#include "restore/complain.h"
+#include "restore/options.h"
 
 static const char usage[] =
 	"Usage: faultin verify [OPTION]... DIR|ARCHIVE|-\n"
@@ -35,6 +36,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const struct fi_verb verb = { "verify", usage, ":qVh", long_options };
 
 static void print_text(const struct fi_verdict *verdict, const char *path)
 {
@@ -98,11 +101,9 @@ int fi_verify_main(int argc, char **argv)
 {
 	bool json = false, quiet = false;
 	struct fi_error err = { "" };
-	int c, r;
+	int c, code, r;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "qVh", long_options, NULL)) != -1) {
+	while ((c = fi_option_next(&verb, argc, argv, &code)) > 0) {
 		switch (c) {
 		case 'j':
 			json = true;
@@ -110,30 +111,14 @@ int fi_verify_main(int argc, char **argv)
 		case 'q':
 			quiet = true;
 			break;
-		case 'V':
-			(void)printf("Version: %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return 0;
-		default:
-			(void)fprintf(stderr, "faultin verify: unknown option '%s'\n%s",
-				      argv[optind > 0 ? optind - 1 : 0],
-				      "Try 'faultin verify --help'.\n");
-			return 2;
 		}
 	}
-	if (optind + 1 != argc) {
-		(void)fputs("faultin verify: name one directory or archive\n"
-			    "Try 'faultin verify --help'.\n",
-			    stderr);
-		return 2;
-	}
+	if (c < 0)
+		return code;
+	if (optind + 1 != argc)
+		return fi_complain_misuse("verify", "name one directory or archive");
 	r = verify(argv[optind], json, quiet, &err);
-	if (r < 0) {
-		(void)fputs("faultin verify: ", stderr);
-		fi_text_put(err.text[0] ? err.text : strerror(-r), stderr);
-		(void)fputc('\n', stderr);
-	}
+	if (r < 0)
+		fi_complain("verify", NULL, err.text[0] ? err.text : strerror(-r));
 	return r < 0 ? 1 : r;
 }

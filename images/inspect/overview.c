@@ -89,54 +89,64 @@ static void add_versions(const struct fi_checkpoint *cp, struct fi_json *js, str
 	add_after(js, to, "kernel", text, "Running on ", "\n");
 }
 
-/* Copies a member that is text. */
+/* Copies a member that is text, and not empty. */
 static void copy_text(struct fi_json *js, struct json_object *to, const char *key,
 		      const struct json_object *from, const char *member)
 {
 	struct json_object *value;
 
 	if (from && json_object_object_get_ex(from, member, &value) &&
-	    json_object_is_type(value, json_type_string))
+	    json_object_is_type(value, json_type_string) && json_object_get_string_len(value) > 0)
 		fi_json_bytes(js, to, key, json_object_get_string(value),
 			      (size_t)json_object_get_string_len(value));
 }
 
-/* The metadata that podman, CRI-O and containerd put beside the image. */
+/* NULL: there is no such file, or it is no JSON. */
+static struct json_object *read_json(const struct fi_checkpoint *cp, const char *name,
+				     struct fi_json *js)
+{
+	enum { SIZE = 1024 * 1024 };
+	fi_auto_free char *text = malloc(SIZE);
+
+	if (!text)
+		js->failed = true;
+	return text && read_text(cp, "", name, text, SIZE) ? json_tokener_parse(text) : NULL;
+}
+
+/* The metadata that podman, CRI-O and containerd put beside the image.  Of what has several names the
+ * last counts: engines make up a longer one where Kubernetes has given one. */
 static void add_container(const struct fi_checkpoint *cp, struct fi_json *js,
 			  struct json_object *to)
 {
-	static const char *const kube[][2] = {
+	static const char *const config_names[][2] = {
+		{ "name", "name" },
+		{ "id", "id" },
+		{ "rootfsImage", "image" },
+		{ "rootfsImageName", "image" },
+		{ "runtime", "runtime" },
+		{ "createdTime", "created" },
+		{ "checkpointedTime", "checkpointed" },
+	};
+	static const char *const annotation_names[][2] = {
+		{ "io.kubernetes.container.name", "name" },
 		{ "io.kubernetes.pod.name", "pod" },
 		{ "io.kubernetes.pod.namespace", "namespace" },
-		{ "io.kubernetes.container.name", "name" },
 		{ "io.kubernetes.cri.container-name", "name" },
 		{ "io.kubernetes.cri.sandbox-name", "pod" },
 		{ "io.kubernetes.cri.sandbox-namespace", "namespace" },
 	};
-	enum { SIZE = 1024 * 1024 };
-	struct json_object *config = NULL, *spec = NULL, *notes = NULL, *container;
-	fi_auto_free char *text = malloc(SIZE);
-	size_t i;
+	struct json_object *config = read_json(cp, "config.dump", js);
+	struct json_object *spec = read_json(cp, "spec.dump", js);
+	struct json_object *annotations = NULL, *container;
 
-	if (!text) {
-		js->failed = true;
-		return;
-	}
-	if (read_text(cp, "", "config.dump", text, SIZE))
-		config = json_tokener_parse(text);
-	if (read_text(cp, "", "spec.dump", text, SIZE))
-		spec = json_tokener_parse(text);
 	if (config || spec) {
 		container = fi_json_object(js, to, "container");
-		if (spec && json_object_object_get_ex(spec, "annotations", &notes))
-			for (i = 0; i < FI_ARRAY_SIZE(kube); i++)
-				copy_text(js, container, kube[i][1], notes, kube[i][0]);
-		copy_text(js, container, "name", config, "name");
-		copy_text(js, container, "id", config, "id");
-		copy_text(js, container, "image", config, "rootfsImageName");
-		copy_text(js, container, "runtime", config, "runtime");
-		copy_text(js, container, "created", config, "createdTime");
-		copy_text(js, container, "checkpointed", config, "checkpointedTime");
+		for (size_t i = 0; i < FI_ARRAY_SIZE(config_names); i++)
+			copy_text(js, container, config_names[i][1], config, config_names[i][0]);
+		if (spec && json_object_object_get_ex(spec, "annotations", &annotations))
+			for (size_t i = 0; i < FI_ARRAY_SIZE(annotation_names); i++)
+				copy_text(js, container, annotation_names[i][1], annotations,
+					  annotation_names[i][0]);
 	}
 	(void)json_object_put(config);
 	(void)json_object_put(spec);
@@ -165,6 +175,19 @@ static int add_inventory(const struct fi_checkpoint *cp, struct fi_json *js, str
 	return 0;
 }
 
+/* In the work directory of the dump, which an archive has above the image. */
+static int open_stats(const struct fi_checkpoint *cp, struct fi_records *rd)
+{
+	struct fi_image_dir dir = cp->chain.dirs[0];
+	int r = fi_records_open_as(rd, &dir, "stats-dump", FI_MAGIC_SERVICE, FI_MAGIC_STATS, NULL);
+
+	if (r == 0 || !cp->archive)
+		return r;
+	fi_records_close(rd);
+	dir.prefix[0] = '\0';
+	return fi_records_open_as(rd, &dir, "stats-dump", FI_MAGIC_SERVICE, FI_MAGIC_STATS, NULL);
+}
+
 /* What the dump counted; an image without stats-dump has nothing here. */
 static void add_stats(const struct fi_checkpoint *cp, struct fi_json *js, struct json_object *to)
 {
@@ -173,8 +196,7 @@ static void add_stats(const struct fi_checkpoint *cp, struct fi_json *js, struct
 	const Fi__Pb__Stats *stats;
 	const void *msg;
 
-	if (fi_records_open_as(&rd, &cp->chain.dirs[0], "stats-dump", FI_MAGIC_SERVICE,
-			       FI_MAGIC_STATS, NULL) < 0 ||
+	if (open_stats(cp, &rd) < 0 ||
 	    fi_records_next(&rd, &fi__pb__stats__descriptor, 4096, &msg, NULL) <= 0)
 		return;
 	stats = msg;

@@ -617,11 +617,12 @@ static void trace_text(const struct json_object *report, FILE *to)
 		(void)fprintf(to, "  %" PRIu64 " engines, one after the other\n",
 			      number(trace, "engines"));
 	TABLE(to, spaces, { "space", "SPACE", COUNT }, { "parent", "OF", COUNT },
-	      { "pid", "PID", COUNT }, { "name", "NAME", WORD }, { "lazy", "LAZY", PAGES },
-	      { "touched", "TOUCHED", PAGES }, { "given", "GIVEN", PAGES },
-	      { "drained", "DRAINED", PAGES }, { "dropped", "DROPPED", PAGES },
-	      { "faults", "FAULTS", COUNT }, { "latency_ns.p50", "P50 (ns)", COUNT },
-	      { "latency_ns.p99", "P99 (ns)", COUNT }, { "latency_ns.max", "MAX (ns)", COUNT });
+	      { "pid", "PID", COUNT }, { "task", "TASK", COUNT }, { "name", "NAME", WORD },
+	      { "lazy", "LAZY", PAGES }, { "touched", "TOUCHED", PAGES },
+	      { "given", "GIVEN", PAGES }, { "drained", "DRAINED", PAGES },
+	      { "dropped", "DROPPED", PAGES }, { "faults", "FAULTS", COUNT },
+	      { "latency_ns.p50", "P50 (ns)", COUNT }, { "latency_ns.p99", "P99 (ns)", COUNT },
+	      { "latency_ns.max", "MAX (ns)", COUNT });
 	for (size_t i = 0; i < length(spaces); i++)
 		trace_maps_text(json_object_array_get_idx(spaces, i), to);
 }

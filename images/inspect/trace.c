@@ -195,9 +195,10 @@ static void add_identity(const struct view *view, struct json_object *json,
 	fi_json_u64(view->js, json, "space", space->id);
 	if (space->parent)
 		fi_json_u64(view->js, json, "parent", space->parent);
-	fi_json_u64(view->js, json, "pid", task->vpid);
-	if (space->vpid)
-		fi_json_u64(view->js, json, "vpid", space->vpid);
+	/* A child's own is not always known. */
+	if (space->vpid || !space->parent)
+		fi_json_u64(view->js, json, "pid", space->vpid ? space->vpid : task->vpid);
+	fi_json_u64(view->js, json, "task", task->vpid);
 	if (space->pid)
 		fi_json_i64(view->js, json, "host_pid", space->pid);
 	fi_json_text(view->js, json, "name", task->comm);

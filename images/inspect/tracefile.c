@@ -227,7 +227,7 @@ static int read_lines(FILE *file, struct fi_tracefile *trace, struct json_tokene
 		r = on_line(trace, tokener, line, len);
 		if (r == -EBADMSG && !whole && feof(file))
 			return 0; /* cut off */
-		if (r == 0 && trace->nr_engines == 0 && *nr > 3)
+		if (r == 0 && trace->nr_engines == 0 && *nr > 8)
 			r = -EBADMSG; /* somebody else's */
 	}
 	return r == 0 && ferror(file) ? -EIO : r;

@@ -31,8 +31,8 @@ EXTRA_DIST += \
 if HAVE_FUZZ
 fuzz_sources = $(libcommon_a_SOURCES) $(libimages_a_SOURCES) $(nodist_libimages_a_SOURCES) \
 	$(libinspect_a_SOURCES) \
-	restore/durable.c restore/inspect.c restore/inspect_options.c restore/lazysock.c \
-	restore/request.c \
+	restore/complain.c restore/durable.c restore/inspect.c restore/inspect_options.c restore/lazysock.c \
+	restore/options.c restore/request.c \
 	restore/serve_options.c restore/smaps.c restore/verify.c plugin/criu_options.c tests/unit/image-builder.c tests/unit/inspect-sample.c tests/fuzz/pack.c
 
 fuzz-build: $(BUILT_SOURCES) $(images_proto_sources)

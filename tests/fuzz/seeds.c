@@ -395,7 +395,7 @@ static void settings(void)
 	static const char system[] = "1# all of them\nmode = auto\nminimum-size = 64M\n"
 				     "eager = heap, 7f0000000000-7f0000001000\n"
 				     "drain = background\ndrain-rate = 10M\nthreads = 2\n"
-				     "log-level = info\nlog-file = faultin.log\n";
+				     "log-level = info\nlog-file = faultin.log\ntrace = yes\n";
 	static const char image[] = "0\n drain\t=demand # no more\r\neager = none\nmode = off";
 
 	save("settings", "system", system, sizeof(system) - 1);

@@ -1,9 +1,10 @@
 # tests/integration/local.mk - the real CRIU: dump, restore, and let the programs judge their memory.
 # SPDX-License-Identifier: GPL-2.0-or-later
 
+# The demonstration is run under it, too.
+noinst_PROGRAMS += tests/integration/tools/reap
 check_PROGRAMS += \
 	tests/integration/programs/scenarios \
-	tests/integration/tools/reap \
 	tests/integration/tools/split-image
 
 # Never sanitized: what is dumped and restored has to be an ordinary program, and a sanitizer's

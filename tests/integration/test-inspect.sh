@@ -81,7 +81,7 @@ archive()
 	ln -sfn "$case/img" "$case/pod/checkpoint"
 	echo '{"name":"web","id":"0123","rootfsImageName":"example/web:1","runtime":"runc"}' \
 		>"$case/pod/config.dump"
-	echo '{"annotations":{"io.kubernetes.pod.name":"pod-1"}}' >"$case/pod/spec.dump"
+	echo '{"annotations":{"io.kubernetes.pod.name":"pod-1","io.kubernetes.container.name":"front"}}' >"$case/pod/spec.dump"
 	tar -C "$case/pod" --dereference --exclude='*.log' "$@" . || die "no archive"
 }
 
@@ -100,7 +100,7 @@ archived()
 		import json, sys
 		image = json.load(open(sys.argv[1]))["image"]
 		container = image["container"]
-		sys.exit(container["name"] != "web" or container["image"] != "example/web:1"
+		sys.exit(container["name"] != "front" or container["image"] != "example/web:1"
 		         or image["inside"] != "checkpoint/")
 	END
 	python3 - "$case/archived.json" <<-'END'

@@ -153,6 +153,25 @@ follows_forks()
 	traced "$work/summary.json" 'ended and len(forks) == r["events"]["fork"] > 0' \
 		'len(faults) + dropped >= r["faults"] and (dropped or len(faults) == r["faults"])' \
 		'{e["args"]["child"] for e in forks} | {1} == {e["pid"] for e in ends}'
+	children_have_pids_of_their_own
+}
+
+# ... as far as the kernel has told of them in time, and never their parent's.
+children_have_pids_of_their_own()
+{
+	"$faultin" inspect --json "$case/img" --trace "$work/trace.json" >"$tmp/report.json" ||
+		die "inspect: exit status $?"
+	python3 - "$work/trace.json" "$tmp/report.json" "$root" <<'END' || die "the report names somebody else"
+import json, sys
+names = {e["pid"]: e["args"] for e in json.load(open(sys.argv[1])) if e["name"] == "process_name"}
+spaces = json.load(open(sys.argv[2]))["trace"]["spaces"]
+root = int(sys.argv[3])
+assert len(spaces) > 1 and len(spaces) == len(names) - 1, spaces
+for space in spaces:
+    assert space["task"] == root, space
+    assert space.get("pid", 0) == names[space["space"]]["vpid"], space
+    assert (space.get("pid") == root) == ("parent" not in space), space
+END
 }
 
 # Its name leads nowhere else, and nobody at its other end can stop the engine.
@@ -171,6 +190,23 @@ refuses_links_and_pipes()
 	[ ! -e "$case/refused/elsewhere" ] || die "something was made"
 }
 
+# A restore that nobody but the plugin serves: in a file of its own, by the settings.
+is_wanted_by_settings()
+{
+	local files
+
+	printf 'minimum-size = 0\ntrace = yes\n' >"$tmp/traces.conf"
+	FAULTIN_CONFIG=$tmp/traces.conf
+	restore_and_judge transparent
+	files=("$work"/faultin-trace-*.json)
+	[ "${#files[@]}" -eq 1 ] && [ -f "${files[0]}" ] || die "traces: ${files[*]}"
+	[ "$(stat -c %a "${files[0]}")" = 600 ] || die "others may read it"
+	mv "${files[0]}" "$work/trace.json"
+	traced 'ended and len(engines) == 1 and len(ends) > 0'
+	"$faultin" inspect "$case/img" --trace "$work/trace.json" >"$tmp/text" || die "inspect: exit status $?"
+	grep -q "^Trace: [0-9]* faults\$" "$tmp/text" || die "the text has no trace"
+}
+
 attempt "linger: dump" dump_scenario linger
 case=$tmp/linger
 for what in tells_of_each_fault outlives_its_engine refuses_links_and_pipes; do
@@ -181,5 +217,7 @@ remove_case linger
 attempt "fork-both: dump" dump_scenario fork-both
 case=$tmp/fork-both
 attempt "follows forks" follows_forks
+kill_orphans || until_true 10 kill_orphans
+attempt "is wanted by settings" is_wanted_by_settings
 kill_orphans || until_true 10 kill_orphans
 tap_done

@@ -29,7 +29,8 @@ drain        = background       # built in
 drain-rate   = 0                # built in
 threads      = auto             # built in
 log-level    = warning          # built in
-log-file     = faultin.log      # built in"
+log-file     = faultin.log      # built in
+trace        = no               # built in"
 says 0 "$built_in"
 says 0 "" --check
 says 0 "$built_in" -D "$tmp/image"
@@ -53,11 +54,12 @@ drain        = demand           # $tmp/image/faultin.conf:2
 drain-rate   = 0                # built in
 threads      = 2                # $tmp/bundle/config.json
 log-level    = warning          # built in
-log-file     = /var/log/faultin.log # $FAULTIN_CONFIG:5" -D "$tmp/image" --bundle "$tmp/bundle"
+log-file     = /var/log/faultin.log # $FAULTIN_CONFIG:5
+trace        = no               # built in" -D "$tmp/image" --bundle "$tmp/bundle"
 
 says 0 "mode         = transparent      # $tmp/bundle/config.json
 threads      = 2                # $tmp/bundle/config.json" --bundle "$tmp/bundle" --only container /dev/null
-says 2 "faultin config: what is 'nobody'
+says 2 "faultin config: --only wants system, image or container, not 'nobody'
 Try 'faultin config --help'." --only nobody
 
 # what is printed is read again
@@ -93,7 +95,7 @@ says 1 "$tmp/bundle/config.json: it is not an object of JSON" \
 echo '{ "annotations": 7 }' >"$tmp/bundle/config.json"
 says 0 "" --check --bundle "$tmp/bundle"
 
-says 2 "faultin config: what is '--nonsense'
+says 2 "faultin config: unknown option '--nonsense'
 Try 'faultin config --help'." --nonsense
 says 2 "faultin config: unexpected 'b'
 Try 'faultin config --help'." a b

@@ -559,7 +559,9 @@ static void a_fork_that_comes_late_has_what_the_child_has(void **state)
 		if (!late)
 			apply(space, fake_unmap(start, start + 6 * PAGE));
 		has_fd = fake_uffd_new();
+		space->stepped = 100;
 		apply(space, fake_fork(has_fd));
+		space->stepped = 200;
 		if (late)
 			apply(space, fake_unmap(start, start + 6 * PAGE));
 		assert_true(fi_events_unsettled(space));
@@ -569,6 +571,8 @@ static void a_fork_that_comes_late_has_what_the_child_has(void **state)
 		fake_probe = has;
 		assert_int_equal(fi_events_settled(space, &birth), 0);
 		assert_false(fi_events_unsettled(last_child));
+		assert_int_equal(last_child->stepped,
+				 100); /* who names it looks for a fork since */
 		for (uint64_t page = 0; page < 6; page++)
 			assert_int_equal(owed_at(toy, last_child, start + page * PAGE),
 					 start + page * PAGE);

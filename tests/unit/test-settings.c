@@ -78,6 +78,7 @@ static void nothing_said_is_built_in(void **state)
 	is(FI_KEY_THREADS, "auto");
 	is(FI_KEY_LOG_LEVEL, "warning");
 	is(FI_KEY_LOG_FILE, "faultin.log");
+	is(FI_KEY_TRACE, "no");
 }
 
 static void every_key_is_taken(void **state)
@@ -90,7 +91,8 @@ static void every_key_is_taken(void **state)
 			       "drain-rate = 1048576\n"
 			       "threads = 3\n"
 			       "log-level = debug\n"
-			       "log-file = /var/log/a#b.log"),
+			       "log-file = /var/log/a#b.log\n"
+			       "trace = yes"),
 			 0);
 	assert_int_equal(settings.mode, FI_MODE_TRANSPARENT);
 	assert_int_equal(settings.minimum_size, 1 << 30);
@@ -103,6 +105,7 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(settings.threads, 3);
 	assert_int_equal(settings.log_level, 4);
 	assert_string_equal(settings.log_file, "/var/log/a#b.log");
+	assert_true(settings.trace);
 	is(FI_KEY_MINIMUM_SIZE, "1G");
 	is(FI_KEY_DRAIN_RATE, "1M");
 	is(FI_KEY_EAGER, "heap sysv 7f0000000000-7f0000001000");
@@ -134,6 +137,8 @@ static void errors_name_their_lines(void **state)
 	refuses("threads = 0", "'0' is no value of threads");
 	refuses("threads = 17", "'17' is no value of threads");
 	refuses("log-level = 3", "'3' is no value of log-level");
+	refuses("trace = faults.json",
+		"'faults.json' is no value of trace, which is one of: no, yes");
 	refuses("eager = stacks", "line 1: 'stacks' is no value of eager");
 	refuses("eager = heap none", "'none' is no value of eager");
 	refuses("eager = 1000", "'1000' is no value of eager");
@@ -215,11 +220,13 @@ static void images_say_nothing_about_the_host(void **state)
 	refuses_of(FI_ORIGIN_IMAGE, "log-file = /etc/passwd", "line 1: log-file is not an image's");
 	refuses_of(FI_ORIGIN_IMAGE, "log-level = debug", "log-level is not an image's");
 	refuses_of(FI_ORIGIN_IMAGE, "drain = demand\nthreads = 16", "line 2: threads is not an");
+	refuses_of(FI_ORIGIN_IMAGE, "trace = yes", "trace is not an image's");
 	assert_int_equal(fi_settings_set(&settings, FI_ORIGIN_CONTAINER, "log-file", "x", &err),
 			 -EINVAL);
 	assert_string_equal(err.text, "log-file is not a container's to say");
 	assert_int_equal(fi_settings_set(&settings, FI_ORIGIN_CONTAINER, "log-level", "info", &err),
 			 0);
+	assert_int_equal(fi_settings_set(&settings, FI_ORIGIN_CONTAINER, "trace", "yes", &err), 0);
 }
 
 static void a_mode_can_only_be_narrowed(void **state)

@@ -1,4 +1,5 @@
-/* tests/integration/tools/reap.c - runs a test as the parent of everything that it leaves behind.
+/* tests/integration/tools/reap.c - runs a test, or the demonstration, as the parent of everything that it
+ * leaves behind.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -14,7 +15,8 @@
  *    in $REAP_PID;
  *  - none survives: what is left when COMMAND ends is killed.
  *
- * Exits as COMMAND did (128 + N for signal N).  TERM, INT and HUP are passed on to COMMAND.
+ * Exits as COMMAND did (128 + N for signal N).  TERM and HUP are passed on to COMMAND; a terminal's
+ * signals reach it without us.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -111,7 +113,7 @@ static void kill_rest(int log_fd)
 
 int main(int argc, char **argv)
 {
-	struct sigaction act = { .sa_handler = pass_on };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, pass = { .sa_handler = pass_on };
 	char own_pid[16];
 	siginfo_t info;
 	int log_fd;
@@ -129,9 +131,8 @@ int main(int argc, char **argv)
 	if (setenv("REAP_PID", own_pid, 1) < 0)
 		err(125, "setenv");
 
-	(void)sigaction(SIGTERM, &act, NULL);
-	(void)sigaction(SIGINT, &act, NULL);
-	(void)sigaction(SIGHUP, &act, NULL);
+	(void)sigaction(SIGTERM, &pass, NULL);
+	(void)sigaction(SIGHUP, &pass, NULL);
 
 	pid = fork();
 	if (pid < 0)
@@ -141,6 +142,8 @@ int main(int argc, char **argv)
 		err(127, "cannot run '%s'", argv[2]);
 	}
 	command_pid = pid;
+	(void)sigaction(SIGINT, &ignore, NULL);
+	(void)sigaction(SIGQUIT, &ignore, NULL);
 
 	do {
 		if (!reap_one(log_fd, &info))
