@@ -24,7 +24,7 @@ bool fi_priority_may_return(void);
 struct fi_courtesy {
 	_Atomic pid_t tid; /* 0: it never gives way */
 	_Atomic bool hurried;
-	int normal;	/* nice(2) value that it returns to */
+	_Atomic int normal; /* nice(2) value that it returns to */
 	bool gives_way; /* the thread's own */
 };
 
