@@ -317,7 +317,7 @@ static void drain(struct shift *shift, struct fi_space *space)
 {
 	struct fi_drain_worker *worker = shift->worker;
 	struct fi_engine *engine = worker->engine;
-	uint64_t drained = space->count.drained;
+	uint64_t drained = space->count->drained;
 	enum fi_step step = FI_STEP_MORE;
 
 	/* Whoever goes on after each chunk goes on where it was. */
@@ -341,11 +341,11 @@ static void drain(struct shift *shift, struct fi_space *space)
 			break;
 	}
 	if (is_held_back(engine->policy))
-		pay(engine, space->count.drained - drained);
+		pay(engine, space->count->drained - drained);
 	if (fi_fate_calls(space, step))
 		fi_demand_call(space);
 	else if (step != FI_STEP_MORE)
-		put_off(space, step, space->count.drained != drained);
+		put_off(space, step, space->count->drained != drained);
 	else if (crowded(worker, &shift->room) && !shift->relieved)
 		nap(SHARED_CPU_NAP_NS);
 }

@@ -53,8 +53,10 @@ struct fi_slot *fi_slot_take(void)
 			ledger->nr_slots = i;
 	}
 	(void)pthread_mutex_unlock(&lock);
-	if (slot)
+	if (slot) {
 		fi_inbox_clear(&slot->inbox);
+		memset(&slot->count, 0, sizeof(slot->count));
+	}
 	return slot;
 }
 

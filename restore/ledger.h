@@ -27,12 +27,15 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "restore/counters.h"
 #include "restore/durable.h"
+#include "restore/latency.h"
 #include "restore/lazysock.h"
 #include "restore/request.h"
 
 #define FI_INBOX_ROOM  32
 #define FI_LEDGER_ROOM 65536
+#define FI_LATENCIES   8
 
 /* Descriptors of a session beside those of its spaces and pages files.  One that nobody keeps is
  * closed when a new engine begins. */
@@ -77,7 +80,10 @@ struct fi_session_record {
 	_Atomic uint32_t reported;    /* FI_KEPT_REPORT is complete */
 	uint64_t connected, restored; /* ns, monotonic; 0: not yet */
 	uint64_t nr_tasks, nr_zombies, nr_lazy_pages;
-	uint64_t ended[32]; /* engine.c's: sums over spaces that have ended */
+	struct fi_counters ended;	       /* of all spaces that have ended */
+	_Atomic uint64_t nr_forked, nr_failed; /* spaces there were */
+	struct fi_latency
+		latency[FI_LATENCIES]; /* engine.c's: of faults, each with one writer at a time */
 	struct fi_lazysock criu;
 	uint64_t socket_dev, socket_ino; /* lazysock.c's: the file that was bound */
 	char control[32];		 /* control.c's: the name of its socket; empty: none */
@@ -164,6 +170,8 @@ struct fi_slot {
 	_Atomic uint32_t vpid;
 	_Atomic int32_t pid;   /* 0: not known */
 	_Atomic int32_t pidfd; /* negative: none */
+
+	struct fi_counters count;
 
 	_Atomic uint32_t current;
 	struct fi_geometry geometry[2];

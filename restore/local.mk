@@ -5,6 +5,7 @@ librestore_a_SOURCES = \
 	restore/container.h \
 	restore/control.c \
 	restore/control.h \
+	restore/counters.h \
 	restore/custody.c \
 	restore/custody.h \
 	restore/demand.c \

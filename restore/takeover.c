@@ -239,6 +239,7 @@ static void finish_closing(void)
 			continue;
 		if (fi_uffd_is(slot->uffd) && !is_claimed(slot->uffd))
 			fi_uffd_close(slot->uffd);
+		fi_counters_add(&ledger->session.ended, &slot->count);
 		fi_slot_abandon(slot);
 	}
 }

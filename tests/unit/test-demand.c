@@ -135,8 +135,8 @@ static void a_fault_on_data_is_filled_from_the_image(void **state)
 	assert_last(FAKE_COPY, 7, 1);
 	assert_int_equal(fake_nr(FAKE_WAKE), 0); /* the copy wakes */
 	assert_false(owed(7));
-	assert_int_equal(space->count.demanded, 1);
-	assert_int_equal(space->count.faults, 1);
+	assert_int_equal(space->count->demanded, 1);
+	assert_int_equal(space->count->faults, 1);
 	assert_int_equal(step(), FI_STEP_IDLE);
 }
 
@@ -152,12 +152,12 @@ static void zeros_for_holes_zero_pages_dropped_pages_and_the_unknown(void **stat
 		assert_int_equal(step(), FI_STEP_MORE);
 		assert_int_equal(fake_nr(FAKE_ZERO), i + 1);
 		assert_last(FAKE_ZERO, pages[i], 1);
-		assert_int_equal(space->count.zeroed, ++zeroed);
+		assert_int_equal(space->count->zeroed, ++zeroed);
 	}
 	assert_int_equal(fake_nr(FAKE_COPY), 0);
 	assert_false(owed(102));
-	assert_int_equal(space->count.demanded, 1); /* the dumped zero page */
-	assert_int_equal(space->count.dropped, 3);
+	assert_int_equal(space->count->demanded, 1); /* the dumped zero page */
+	assert_int_equal(space->count->dropped, 3);
 }
 
 static void a_stream_brings_along_more_and_more(void **state)
@@ -173,7 +173,7 @@ static void a_stream_brings_along_more_and_more(void **state)
 	fault(50); /* elsewhere: a stream no more */
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_last(FAKE_ZERO, 50, 1);
-	assert_int_equal(space->count.demanded, 100);
+	assert_int_equal(space->count->demanded, 100);
 }
 
 /* The drain fills what lies ahead; the task walks through it and on. */
@@ -181,7 +181,7 @@ static void a_stream_goes_on_behind_what_was_filled(void **state)
 {
 	fault(0);
 	assert_int_equal(step(), FI_STEP_MORE);
-	assert_int_equal(fi_space_settle(space, 1, 20, &space->count.drained), 0);
+	assert_int_equal(fi_space_settle(space, 1, 20, &space->count->drained), 0);
 	fault(21);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_last(FAKE_COPY, 21, 2);
@@ -212,7 +212,7 @@ static void a_partial_copy_counts_what_it_did(void **state)
 	assert_last(FAKE_COPY, 1, 2);
 	assert_false(owed(1));
 	assert_true(owed(2));
-	assert_int_equal(space->count.demanded, 2);
+	assert_int_equal(space->count->demanded, 2);
 	assert_int_equal(space->nr_parked, 0);
 }
 
@@ -222,7 +222,7 @@ static void again_parks_until_the_event_is_read(void **state)
 	fake_script(fd, FAKE_COPY, -EAGAIN, 0);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(space->nr_parked, 1);
-	assert_int_equal(space->count.parked, 1);
+	assert_int_equal(space->count->parked, 1);
 	assert_true(owed(7));
 	assert_int_equal(fake_nr(FAKE_WAKE), 0);
 
@@ -302,7 +302,7 @@ static void a_page_that_is_there_wakes(void **state)
 	fake_script(fd, FAKE_ZERO, -EEXIST, 0);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(fake_nr(FAKE_WAKE), 2);
-	assert_int_equal(space->count.zeroed, 0);
+	assert_int_equal(space->count->zeroed, 0);
 }
 
 /* mprotect splits VMAs without an event. */
@@ -322,7 +322,7 @@ static void a_vma_boundary_halves(void **state)
 	assert_int_equal(fake_get(FAKE_COPY, 1).len, fake_get(FAKE_COPY, 0).len / 2);
 	assert_int_equal(fake_get(FAKE_COPY, 2).len, fake_get(FAKE_COPY, 0).len / 4);
 	assert_int_equal(fake_nr(FAKE_WAKE), 0);
-	assert_int_equal(space->count.dropped, 0);
+	assert_int_equal(space->count->dropped, 0);
 	assert_false(owed(15));
 }
 
@@ -335,7 +335,7 @@ static void nothing_watched_there_drops_and_wakes(void **state)
 	assert_int_equal(fake_nr(FAKE_COPY), 2);
 	assert_last(FAKE_WAKE, 7, 1);
 	assert_false(owed(7));
-	assert_int_equal(space->count.dropped, 1);
+	assert_int_equal(space->count->dropped, 1);
 	assert_int_equal(space->state, FI_SPACE_LIVE);
 }
 
@@ -348,7 +348,7 @@ static void nothing_there_but_an_event_on_its_way_parks(void **state)
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(space->nr_parked, 1);
 	assert_true(owed(7));
-	assert_int_equal(space->count.dropped, 0);
+	assert_int_equal(space->count->dropped, 0);
 
 	fake_push(fd, fake_remap(BASE + 7 * PAGE, BASE + 900 * PAGE, PAGE));
 	fake_script(fd, FAKE_ZERO, -ENOENT, 0);
@@ -371,7 +371,7 @@ static void unreadable_then_nothing_there_is_looked_at_twice(void **state)
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(space->nr_parked, 1);
 	assert_true(owed(1));
-	assert_int_equal(space->count.dropped, 0);
+	assert_int_equal(space->count->dropped, 0);
 }
 
 static void an_unreadable_page_is_poisoned(void **state)
@@ -385,8 +385,8 @@ static void an_unreadable_page_is_poisoned(void **state)
 	assert_last(FAKE_POISON, 1, 1);
 	assert_false(owed(1));
 	assert_true(owed(2));
-	assert_int_equal(space->count.poisoned, 1);
-	assert_int_equal(space->count.demanded, 1);
+	assert_int_equal(space->count->poisoned, 1);
+	assert_int_equal(space->count->demanded, 1);
 	assert_int_equal(fake_nr(FAKE_WAKE), 0); /* poisoning wakes */
 	assert_int_equal(space->state, FI_SPACE_LIVE);
 }
@@ -479,7 +479,7 @@ static void events_of_a_batch_are_applied_before_its_faults(void **state)
 	assert_int_equal(toy_addr(fake_get(FAKE_COPY, 0).word), BASE + 7 * PAGE);
 	assert_int_equal(fake_get(FAKE_ZERO, 0).addr, BASE + 7 * PAGE);
 	assert_int_equal(fake_get(FAKE_ZERO, 1).addr, BASE + 9 * PAGE);
-	assert_int_equal(space->count.faults, 3);
+	assert_int_equal(space->count->faults, 3);
 }
 
 static void a_fork_in_a_batch_clones_that_moment(void **state)
@@ -500,10 +500,10 @@ static void a_long_queue_is_read_in_bounded_batches(void **state)
 	for (uint64_t page = 0; page < 70; page++)
 		fault(page);
 	assert_int_equal(step(), FI_STEP_MORE);
-	assert_int_equal(space->count.faults, 32);
+	assert_int_equal(space->count->faults, 32);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(step(), FI_STEP_MORE);
-	assert_int_equal(space->count.faults, 70);
+	assert_int_equal(space->count->faults, 70);
 	assert_int_equal(step(), FI_STEP_IDLE);
 }
 
