@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "restore/owed.h"
 
@@ -124,6 +125,16 @@ void fi_slot_own(struct fi_slot *slot)
 	own(&slot->geometry[slot->current]);
 }
 
+void fi_ledger_ring(void)
+{
+	uint64_t one = 1;
+	int bell = fi_kept(FI_KEPT_STORE);
+
+	if (bell >= 0 && !atomic_exchange(&fi_ledger()->store.asked, 1) &&
+	    write(bell, &one, sizeof(one)) < 0)
+		fi_ledger()->store.asked = 0;
+}
+
 void fi_ledger_orphan(int uffd)
 {
 	struct fi_ledger *ledger = fi_ledger();
@@ -135,4 +146,5 @@ void fi_ledger_orphan(int uffd)
 		ledger->orphans[nr] = uffd;
 	ledger->nr_orphans = nr + 1;
 	(void)pthread_mutex_unlock(&lock);
+	fi_ledger_ring();
 }

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "restore/newborn.h"
+#include "restore/store_entry.h"
 #include "restore/uffd.h"
 
 #ifndef MADV_WIPEONFORK
@@ -188,7 +189,9 @@ int fi_space_show(struct fi_space *space)
 	slot->parent = space->parent;
 	slot->owed = fi_durable_ref(space->owed.chunks);
 	slot->nr_lazy = space->owed.size;
+	fi_store_give_space(slot, space->uffd);
 	slot->state = FI_SLOT_LIVE;
+	fi_ledger_ring();
 	return 0;
 }
 
@@ -201,6 +204,7 @@ void fi_space_show_names(struct fi_space *space)
 		space->slot->pidfd = space->pidfd;
 	}
 	(void)pthread_mutex_unlock(&space->owed_lock);
+	fi_ledger_ring();
 }
 
 void fi_space_show_failed(struct fi_space *space)
@@ -507,6 +511,7 @@ void fi_space_retire(struct fi_space *space)
 	fi_counters_add(&space->own_count, &slot->count);
 	space->count = &space->own_count;
 	fi_slot_free(slot);
+	fi_ledger_ring();
 }
 
 void fi_space_log(struct fi_space *space, enum fi_log_level level, const char *fmt, ...)
