@@ -59,6 +59,8 @@ static const char usage[] =
 	"      --threads NUM      as many threads for the drain (default: auto)\n"
 	"      --container ID     the container that is restored, for status and logs\n"
 	"      --no-sandbox       for debugging: keep all rights, refuse no system call\n"
+	"      --no-keeper        for measuring: one process, and no sandbox; its death is wrong "
+	"memory\n"
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
 	"\n"
@@ -439,8 +441,8 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	int log_fd = -EBADF, null, r;
 
 	raise_nofile();
-	r = fi_durable_create();
-	if (r < 0)
+	r = options->no_keeper ? -EBADF : fi_durable_create();
+	if (r < 0 && !options->no_keeper)
 		return fi_error_set(err, r, "no memory to share: %s", strerror(-r));
 	fi_keep(FI_KEPT_MEMORY, r);
 	fi_ledger_stamp();
@@ -449,7 +451,7 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 		return fi_error_set(err, -errno, "cannot open /dev/null: %s", strerror(errno));
 	fi_keep(FI_KEPT_NULL, null);
 	/* A daemon is not the process that a service manager has started. */
-	if (!options->daemon)
+	if (!options->daemon && !options->no_keeper)
 		fi_store_open();
 	fi_keep(FI_KEPT_STATUS, options->status_fd);
 	fi_keep(FI_KEPT_PARENT, options->parent_pidfd);
@@ -630,6 +632,18 @@ static int start(const struct fi_serve_options *options, struct service *service
 	return r;
 }
 
+/* What a session costs without all that survives. */
+static int serve_alone(struct service *service)
+{
+	int code = reader(service), failed;
+
+	fi_ledger()->keeper.lives = 1;
+	if (code == 0)
+		code = engine(service);
+	failed = finish(service);
+	return code ? code : failed;
+}
+
 int fi_serve_main(int argc, char **argv)
 {
 	struct fi_serve_options options;
@@ -656,6 +670,8 @@ int fi_serve_main(int argc, char **argv)
 	r = start(&options, &service, &job, &err);
 	if (r == 1)
 		return 0;
+	if (r == 0 && options.no_keeper)
+		return serve_alone(&service);
 	if (r == 0) {
 		open_upgrade(argv);
 		give_up_rights(&options);
