@@ -44,6 +44,14 @@ doc/hooks.d/faultin-start.json: $(top_srcdir)/doc/hooks.d/faultin-start.json.in
 doc/hooks.d/faultin-stop.json: $(top_srcdir)/doc/hooks.d/faultin-stop.json.in
 	$(hooks_edit)
 
+# An example, to be copied.
+unit_files = doc/faultin.service
+doc_DATA = $(unit_files)
+EXTRA_DIST += doc/faultin.service.in
+CLEANFILES += $(unit_files)
+doc/faultin.service: $(top_srcdir)/doc/faultin.service.in
+	$(hooks_edit)
+
 # Where bash-completion looks for the completion of a command.
 bashcompletiondir = $(datadir)/bash-completion/completions
 install-data-hook:

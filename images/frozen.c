@@ -246,6 +246,25 @@ int fi_image_thaw(int frozen, struct fi_image **ret, struct fi_error *err)
 	return 0;
 }
 
+int fi_image_frozen_files(int frozen, int (*each)(void *arg, int fd), void *arg)
+{
+	const struct head *head;
+	const struct frozen_file *files;
+	int r;
+
+	head = map_frozen(frozen, NULL, &r);
+	if (!head)
+		return r;
+	files = (const void *)((const uint8_t *)head + head->files);
+	if (head->files % 8 || head->files > head->size ||
+	    head->nr_files > (head->size - head->files) / sizeof(files[0]))
+		r = -EBADMSG;
+	for (uint64_t i = 0; r >= 0 && i < head->nr_files; i++)
+		r = each(arg, files[i].fd);
+	(void)munmap((void *)(uintptr_t)head, head->size);
+	return r < 0 ? r : 0;
+}
+
 bool fi_image_holds_fd(const struct fi_image *image, int fd)
 {
 	for (size_t i = 0; i < image->pages.nr; i++)

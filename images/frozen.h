@@ -21,6 +21,11 @@ int fi_image_freeze(struct fi_image *image, struct fi_error *err);
  * mmap(2) gave.  It is not checked again: only fi_image_freeze's own files may be given. */
 int fi_image_thaw(int frozen, struct fi_image **ret, struct fi_error *err);
 
+/* Calls @each with the descriptor of each pages file that @frozen, which stays the caller's, names, until that
+ * returns a negative number.  Returns 0, that number, -EBADMSG or what mmap(2) gave.  Allocates nothing, and
+ * looks at nothing outside: the file may be of somebody who was hostile. */
+int fi_image_frozen_files(int frozen, int (*each)(void *arg, int fd), void *arg);
+
 /* Whether @fd is one of the image's pages files. */
 bool fi_image_holds_fd(const struct fi_image *image, int fd);
 

@@ -51,7 +51,7 @@ static void wake(struct fi_space *space, uint64_t addr)
 static void park(struct fi_space *space, uint64_t addr)
 {
 	FI_PROBE(park, space->id, space->pid, addr);
-	bump(&space->count.parked);
+	bump(&space->count->parked);
 	if (space->nr_parked == space->room_parked) {
 		size_t room = space->room_parked ? 2 * space->room_parked : 16;
 		uint64_t *parked = realloc(space->parked, room * sizeof(parked[0]));
@@ -120,7 +120,7 @@ static uint64_t fill_ahead(struct fi_space *space, uint64_t addr, uint64_t end, 
 	while (how == FI_FILLED && addr < end &&
 	       fi_space_next_owed(space, addr, at_once(end - addr), &extent) && extent.addr < end &&
 	       fetch(space, &extent, room)) {
-		how = fi_fill(space, &extent, &space->count.demanded, &len);
+		how = fi_fill(space, &extent, &space->count->demanded, &len);
 		addr = extent.addr + len;
 		all += how == FI_FILLED ? len : 0;
 	}
@@ -145,7 +145,7 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 	if (want > FI_FETCH_MAX)
 		ahead = fill_ahead(space, addr + extent.len, addr + want, room);
 	if (fetch(space, &extent, room))
-		how = fi_fill(space, &extent, &space->count.demanded, &len);
+		how = fi_fill(space, &extent, &space->count->demanded, &len);
 	else
 		how = FI_FILLED_LATER;
 	FI_PROBE(copy, space->id, space->pid, addr, len, how);
@@ -250,7 +250,7 @@ static int read_batch(struct fi_space *space, uint64_t *faults, int *nr_faults,
 
 	*nr_faults = 0;
 	if (fi_gate_close(&space->gate))
-		bump(&space->count.stalled);
+		bump(&space->count->stalled);
 	/* Before as well as after: the fewer changes are in the air, the less is in doubt. */
 	r = settle(space, birth);
 	if (r == 0 || r == -EAGAIN) {
@@ -291,7 +291,7 @@ enum fi_step fi_demand_step(struct fi_space *space, const struct fi_birth *birth
 	n = read_batch(space, faults, &nr_faults, birth);
 	serve_parked(space);
 	for (int i = 0; i < nr_faults && space->state == FI_SPACE_LIVE; i++) {
-		bump(&space->count.faults);
+		bump(&space->count->faults);
 		FI_PROBE(fault, space->id, space->pid, faults[i]);
 		serve(space, faults[i], false);
 	}

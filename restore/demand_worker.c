@@ -128,9 +128,9 @@ static void trace_end(struct fi_demand_worker *worker, const struct fi_space *sp
 		.space = space->id,
 		.kind = FI_TRACE_END,
 		.end = {
-			.demanded = space->count.demanded,
-			.drained = space->count.drained,
-			.dropped = space->count.dropped,
+			.demanded = space->count->demanded,
+			.drained = space->count->drained,
+			.dropped = space->count->dropped,
 		},
 		.image = image,
 		.vpid = space->vpid,
@@ -149,13 +149,13 @@ static void end_space(struct fi_demand_worker *worker, struct fi_space *space)
 
 	(void)epoll_ctl(worker->epfd, EPOLL_CTL_DEL, space->uffd, NULL);
 	fi_space_retire(space);
-	space->count.dropped += fi_space_nr_owed(space);
+	space->count->dropped += fi_space_nr_owed(space);
 	fi_space_log(space, FI_LOG_INFO,
 		     "%s: %" PRIu64 " faults, pages: %" PRIu64 " demanded, %" PRIu64
 		     " drained, %" PRIu64 " zero, %" PRIu64 " dropped",
-		     space->state == FI_SPACE_LIVE ? "complete" : "gone", space->count.faults,
-		     space->count.demanded, space->count.drained, space->count.zeroed,
-		     space->count.dropped);
+		     space->state == FI_SPACE_LIVE ? "complete" : "gone", space->count->faults,
+		     space->count->demanded, space->count->drained, space->count->zeroed,
+		     space->count->dropped);
 
 	(void)fi_space_list_remove(&worker->retry, space);
 	if (worker->trace)
@@ -273,20 +273,20 @@ static void give_back(struct fi_demand_worker *worker, struct fi_space *space, u
 static bool step_once(struct fi_demand_worker *worker, struct fi_space *space, enum fi_step *ret)
 {
 	const struct fi_birth birth = birth_of(worker);
-	uint64_t faults = load(&space->count.faults), now = fi_now_ns();
+	uint64_t faults = load(&space->count->faults), now = fi_now_ns();
 
 	space->stepped = now;
 	worker->stepping = space;
 	fi_post_enter(&worker->post, now);
 	*ret = fi_demand_step(space, &birth);
-	faults = load(&space->count.faults) - faults;
+	faults = load(&space->count->faults) - faults;
 	if (!fi_post_leave(&worker->post, now)) {
 		give_back(worker, space, faults);
 		return false;
 	}
 	if (faults) {
 		/* Each has waited until the last one of them was answered, at most. */
-		fi_latency_add(&worker->latency, fi_now_ns() - now, faults);
+		fi_latency_add(worker->latency, fi_now_ns() - now, faults);
 		if (now - space->last_fault >= FI_BURST_PAUSE_NS)
 			space->burst_since = now;
 		space->last_fault = now;
@@ -466,6 +466,7 @@ int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *eng
 	worker->engine = engine;
 	worker->placement.cpu = -1;
 	worker->trace = trace;
+	worker->latency = &engine->record->latency[worker - engine->demand];
 	worker->witness = (struct fi_witness){ on_answered, worker };
 	(void)pthread_mutex_init(&worker->lock, NULL);
 	(void)pthread_mutex_init(&worker->trace_lock, NULL);

@@ -149,7 +149,7 @@ enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum 
 		return FI_STEP_RETRY;
 	}
 
-	how = fi_fill(space, &chunk, &space->count.drained, &len);
+	how = fi_fill(space, &chunk, &space->count->drained, &len);
 	FI_PROBE(drain, space->id, space->pid, chunk.addr, len, how);
 	switch (how) {
 	case FI_FILLED:

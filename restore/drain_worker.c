@@ -328,7 +328,7 @@ static void drain(struct shift *shift, struct fi_space *space)
 {
 	struct fi_drain_worker *worker = shift->worker;
 	struct fi_engine *engine = worker->engine;
-	uint64_t drained = space->count.drained;
+	uint64_t drained = space->count->drained;
 	enum fi_step step = FI_STEP_MORE;
 
 	/* Whoever goes on after each chunk goes on where it was. */
@@ -354,11 +354,11 @@ static void drain(struct shift *shift, struct fi_space *space)
 			break;
 	}
 	if (is_held_back(engine->policy))
-		pay(engine, space->count.drained - drained);
+		pay(engine, space->count->drained - drained);
 	if (fi_fate_calls(space, step))
 		fi_demand_call(space);
 	else if (step != FI_STEP_MORE)
-		put_off(space, step, space->count.drained != drained);
+		put_off(space, step, space->count->drained != drained);
 }
 
 /* Until there is a CPU for this worker: if it waited for work meanwhile, the call that wakes one worker might

@@ -24,8 +24,8 @@
 #include "restore/smaps.h"
 #include "restore/workers.h"
 
-_Static_assert(sizeof(struct fi_engine_totals) <= sizeof(((struct fi_session_record *)0)->ended),
-	       "the sums fit in the ledger");
+/* One for each demand worker, and one for those that were relieved. */
+_Static_assert(FI_MAX_WORKERS < FI_LATENCIES, "the ledger has room for what workers measure");
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space)
 {
@@ -78,24 +78,6 @@ void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns)
 /* How long the end waits for threads that were relieved. */
 #define BACK_NS UINT64_C(500000000)
 
-static void add_counters(struct fi_counters *sum, const struct fi_counters *more)
-{
-#define ADD(field) sum->field += more->field
-	ADD(faults);
-	ADD(forks);
-	ADD(remaps);
-	ADD(removes);
-	ADD(unmaps);
-	ADD(demanded);
-	ADD(drained);
-	ADD(zeroed);
-	ADD(dropped);
-	ADD(poisoned);
-	ADD(stalled);
-	ADD(parked);
-#undef ADD
-}
-
 void fi_engine_ended(struct fi_engine *engine, struct fi_space *space)
 {
 	uint64_t one = 1;
@@ -103,7 +85,7 @@ void fi_engine_ended(struct fi_engine *engine, struct fi_space *space)
 	engine->watcher.ended(engine->watcher.arg, space);
 	(void)pthread_mutex_lock(&engine->lock);
 	(void)fi_space_list_remove(&engine->spaces, space);
-	add_counters(&engine->ended->count, &space->count);
+	fi_counters_add(&engine->record->ended, space->count);
 	(void)pthread_mutex_unlock(&engine->lock);
 	if (write(engine->ended_fd, &one, sizeof(one)) < 0)
 		fi_log(FI_LOG_ERROR, "cannot wake the session: %s", strerror(errno));
@@ -112,14 +94,14 @@ void fi_engine_ended(struct fi_engine *engine, struct fi_space *space)
 void fi_engine_note_failed(struct fi_engine *engine)
 {
 	(void)pthread_mutex_lock(&engine->lock);
-	engine->ended->nr_failed++;
+	engine->record->nr_failed++;
 	(void)pthread_mutex_unlock(&engine->lock);
 }
 
 void fi_engine_note_forked(struct fi_engine *engine)
 {
 	(void)pthread_mutex_lock(&engine->lock);
-	engine->ended->nr_forked++;
+	engine->record->nr_forked++;
 	(void)pthread_mutex_unlock(&engine->lock);
 }
 
@@ -223,7 +205,7 @@ void fi_engine_back(struct fi_engine *engine, uint64_t ns, uint64_t nr_faults)
 {
 	(void)pthread_mutex_lock(&engine->lock);
 	if (nr_faults)
-		fi_latency_add(&engine->late, ns, nr_faults);
+		fi_latency_add(engine->late, ns, nr_faults);
 	engine->nr_relieved--;
 	(void)pthread_cond_signal(&engine->relieved_back);
 	(void)pthread_cond_broadcast(&engine->work);
@@ -261,7 +243,8 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 	if (!engine)
 		return fi_error_set(err, -ENOMEM, "out of memory");
 	engine->watcher = *watcher;
-	engine->ended = (struct fi_engine_totals *)(void *)fi_ledger()->session.ended;
+	engine->record = &fi_ledger()->session;
+	engine->late = &engine->record->latency[FI_MAX_WORKERS];
 	engine->policy = &fi_ledger()->session.policy;
 	(void)pthread_mutex_init(&engine->lock, NULL);
 	(void)pthread_mutex_init(&engine->guard_lock, NULL);
@@ -407,7 +390,7 @@ static void look_into(struct fi_space *space, struct fi_space_status *ret)
 	ret->image = space->slot ? space->slot->image : 0;
 	ret->nr_owed = space->owed.count;
 	(void)pthread_mutex_unlock(&space->owed_lock);
-	add_counters(&ret->count, &space->count);
+	fi_counters_add(&ret->count, space->count);
 }
 
 size_t fi_engine_spaces(struct fi_engine *engine, struct fi_space_status *at, size_t room)
@@ -425,21 +408,23 @@ size_t fi_engine_spaces(struct fi_engine *engine, struct fi_space_status *at, si
 
 void fi_engine_latency(const struct fi_engine *engine, struct fi_latency *sum)
 {
-	for (unsigned i = 0; i < engine->nr_demand; i++)
-		fi_latency_sum(sum, &engine->demand[i].latency);
-	fi_latency_sum(sum, &engine->late);
+	for (size_t i = 0; i < FI_ARRAY_SIZE(engine->record->latency); i++)
+		fi_latency_sum(sum, &engine->record->latency[i]);
 }
 
 void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret)
 {
 	(void)pthread_mutex_lock(&engine->lock);
-	*ret = *engine->ended;
-	ret->nr_orphans = fi_ledger()->nr_orphans;
+	*ret = (struct fi_engine_totals){
+		.nr_live = engine->spaces.nr,
+		.nr_forked = engine->record->nr_forked,
+		.nr_failed = engine->record->nr_failed,
+		.nr_orphans = fi_ledger()->nr_orphans,
+	};
 	ret->nr_failed += ret->nr_orphans;
-	ret->nr_live = engine->spaces.nr;
-	ret->nr_owed = 0;
+	fi_counters_add(&ret->count, &engine->record->ended);
 	for (size_t i = 0; i < engine->spaces.nr; i++) {
-		add_counters(&ret->count, &engine->spaces.at[i]->count);
+		fi_counters_add(&ret->count, engine->spaces.at[i]->count);
 		ret->nr_owed += fi_space_nr_owed(engine->spaces.at[i]);
 	}
 	(void)pthread_mutex_unlock(&engine->lock);

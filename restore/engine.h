@@ -81,7 +81,7 @@ void fi_engine_steered(struct fi_engine *engine);
  * Returns how many are in @at. */
 size_t fi_engine_spaces(struct fi_engine *engine, struct fi_space_status *at, size_t room);
 
-/* Adds the latencies of the faults that this engine has answered: from before the read of the fault's
+/* Adds the latencies of the faults that the engines of this session have answered: from before the read of the fault's
  * message to when all that were read with it were answered, or parked. */
 void fi_engine_latency(const struct fi_engine *engine, struct fi_latency *sum);
 

@@ -432,17 +432,17 @@ static int change(struct fi_space *space, const struct uffd_msg *msg, const stru
 	atomic_fetch_add_explicit(&space->generation, 1, memory_order_relaxed);
 	switch (msg->event) {
 	case UFFD_EVENT_REMAP:
-		bump(&space->count.remaps);
+		bump(&space->count->remaps);
 		fi_space_log(space, FI_LOG_DEBUG, "remap %" PRIx64 " to %" PRIx64 ", %" PRIx64,
 			     (uint64_t)msg->arg.remap.from, (uint64_t)msg->arg.remap.to,
 			     (uint64_t)msg->arg.remap.len);
 		return on_remap(space, msg->arg.remap.from, msg->arg.remap.to, msg->arg.remap.len,
 				birth);
 	case UFFD_EVENT_REMOVE:
-		bump(&space->count.removes);
+		bump(&space->count->removes);
 		return on_remove(space, msg->arg.remove.start, msg->arg.remove.end);
 	case UFFD_EVENT_UNMAP:
-		bump(&space->count.unmaps);
+		bump(&space->count->unmaps);
 		fi_space_log(space, FI_LOG_DEBUG, "unmap %" PRIx64 "-%" PRIx64,
 			     (uint64_t)msg->arg.remove.start, (uint64_t)msg->arg.remove.end);
 		return on_unmap(space, msg->arg.remove.start, msg->arg.remove.end, birth);
@@ -463,7 +463,7 @@ int fi_event_apply(struct fi_space *space, const struct uffd_msg *msg, const str
 		return 0;
 	if (msg->event == UFFD_EVENT_FORK) {
 		atomic_fetch_add_explicit(&space->generation, 1, memory_order_relaxed);
-		bump(&space->count.forks);
+		bump(&space->count->forks);
 		return on_fork(space, (int)msg->arg.fork.ufd, birth);
 	}
 	r = space->newborn ? fi_newborn_hear(space, msg) : change(space, msg, birth);

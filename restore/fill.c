@@ -59,9 +59,9 @@ static enum fi_filled poison(struct fi_space *space, const struct fi_extent *ext
 		fi_space_log(space, FI_LOG_ERROR,
 			     "cannot read the image for the page at %" PRIx64 ", poisoned",
 			     extent->addr);
-		return first_page_is(space, extent, &space->count.poisoned, FI_FILLED_POISON);
+		return first_page_is(space, extent, &space->count->poisoned, FI_FILLED_POISON);
 	case -EEXIST:
-		return first_page_is(space, extent, &space->count.drained, FI_FILLED_BEFORE);
+		return first_page_is(space, extent, &space->count->drained, FI_FILLED_BEFORE);
 	case -EAGAIN:
 	case -ENOMEM:
 	case -ENOENT: /* something is changing: look again */
@@ -93,7 +93,7 @@ enum fi_filled fi_fill(struct fi_space *space, const struct fi_extent *extent,
 	if (done > 0) {
 		*len = done;
 		if (!extent->bytes)
-			atomic_fetch_add_explicit(&space->count.zeroed, done >> FI_PAGE_SHIFT,
+			atomic_fetch_add_explicit(&space->count->zeroed, done >> FI_PAGE_SHIFT,
 						  memory_order_relaxed);
 		/* Should the note fail (-ENOMEM), the page is found present later. */
 		if (extent->owed)
@@ -104,9 +104,9 @@ enum fi_filled fi_fill(struct fi_space *space, const struct fi_extent *extent,
 	*len = FI_PAGE_SIZE;
 	switch (r) {
 	case -EEXIST:
-		return first_page_is(space, extent, &space->count.drained, FI_FILLED_BEFORE);
+		return first_page_is(space, extent, &space->count->drained, FI_FILLED_BEFORE);
 	case -ENOENT:
-		return first_page_is(space, extent, &space->count.dropped, FI_FILLED_NOWHERE);
+		return first_page_is(space, extent, &space->count->dropped, FI_FILLED_NOWHERE);
 	case -EAGAIN:
 	case -ENOMEM:
 		return FI_FILLED_LATER;

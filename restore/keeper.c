@@ -32,6 +32,7 @@
 #include "restore/ledger.h"
 #include "restore/log.h"
 #include "restore/pidfd.h"
+#include "restore/store.h"
 #include "restore/upgrade.h"
 
 struct keeper {
@@ -126,20 +127,16 @@ static int be_engine(struct keeper *k)
 	return code;
 }
 
-static void note_death(struct fi_keeper_record *record)
-{
-	memmove(&record->deaths[1], &record->deaths[0],
-		sizeof(record->deaths) - sizeof(record->deaths[0]));
-	record->deaths[0] = fi_now_ns();
-}
-
-static unsigned recent_deaths(const struct fi_keeper_record *record)
+/* Notes that something has happened.  Returns how many of the last @room times are recent. */
+static unsigned note(uint64_t *times, size_t room)
 {
 	uint64_t now = fi_now_ns();
 	unsigned nr = 0;
 
-	for (size_t i = 0; i < FI_ARRAY_SIZE(record->deaths); i++)
-		nr += record->deaths[i] && now - record->deaths[i] < FI_KEEPER_WINDOW_NS;
+	memmove(&times[1], &times[0], (room - 1) * sizeof(times[0]));
+	times[0] = now;
+	for (size_t i = 0; i < room; i++)
+		nr += times[i] && now - times[i] < FI_KEEPER_WINDOW_NS;
 	return nr;
 }
 
@@ -154,11 +151,6 @@ static void back_off(unsigned deaths)
 
 /* --- the end of a session that cannot be continued ----------------------------------------- */
 
-static bool has_space(const struct fi_slot *slot)
-{
-	return slot->state == FI_SLOT_LIVE || slot->state == FI_SLOT_FAILED;
-}
-
 /* Whether every task is known; those that are, are killed. */
 static bool kill_tasks(const struct fi_ledger *ledger)
 {
@@ -167,7 +159,7 @@ static bool kill_tasks(const struct fi_ledger *ledger)
 	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
 		const struct fi_slot *slot = &ledger->slots[i];
 
-		if (!has_space(slot))
+		if (!fi_slot_has_space(slot))
 			continue;
 		all = all && slot->pidfd >= 0;
 		fi_pidfd_signal(slot->pidfd, SIGKILL);
@@ -183,7 +175,8 @@ static void wait_for_tasks(const struct fi_ledger *ledger)
 	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
 		struct pollfd pfd = { .fd = ledger->slots[i].pidfd, .events = POLLIN };
 
-		while (has_space(&ledger->slots[i]) && poll(&pfd, 1, -1) < 0 && errno == EINTR)
+		while (fi_slot_has_space(&ledger->slots[i]) && poll(&pfd, 1, -1) < 0 &&
+		       errno == EINTR)
 			;
 	}
 }
@@ -231,8 +224,7 @@ static enum next look_after_engine(struct keeper *k, int *code)
 		return STOP;
 	}
 	if (record->lives && !k->stopped) {
-		note_death(record);
-		deaths = recent_deaths(record);
+		deaths = note(record->deaths, FI_ARRAY_SIZE(record->deaths));
 		if (status > 0 && status < 0x7f)
 			fi_log(FI_LOG_ERROR, "engine %u has died of signal %d", record->lives,
 			       status);
@@ -386,6 +378,7 @@ static int be_primary(struct keeper *k)
 		(void)fi_pidfd_reap(record->pidfd[!k->self]);
 	}
 	fi_pidfd_kill(record->pidfd[FI_ROLE_STARTER]);
+	fi_store_end();
 	record->code = code;
 	record->left = 1;
 	return code;
@@ -394,13 +387,19 @@ static int be_primary(struct keeper *k)
 static int be_second(struct keeper *k)
 {
 	struct fi_keeper_record *record = &k->ledger->keeper;
-	struct pollfd pfd = { .fd = record->pidfd[!k->self], .events = POLLIN };
+	struct pollfd pfds[] = {
+		{ .fd = record->pidfd[!k->self], .events = POLLIN },
+		{ .fd = fi_store_fd(), .events = POLLIN },
+	};
 
 	k->original = false;
 	set_name("faultin-keeper");
 	(void)setsid(); /* who kills a group or a session does not get all of us */
-	while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
-		;
+	do {
+		pfds[0].revents = 0;
+		fi_store_update();
+		(void)poll(pfds, FI_ARRAY_SIZE(pfds), -1);
+	} while (!pfds[0].revents);
 	if (record->generation != k->generation)
 		return 0; /* the session is another program's */
 	if (!k->ledger->session.ready && !record->ended) {
@@ -444,7 +443,7 @@ int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 		.job = job,
 		.self = FI_ROLE_FIRST,
 		.original = !job->heir,
-		.stopped = job->heir,
+		.stopped = job->heir || job->returned,
 		.generation = fi_ledger()->keeper.generation,
 	};
 	struct fi_keeper_record *record = &k.ledger->keeper;
@@ -467,7 +466,11 @@ int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 	fi_keep(FI_KEPT_SIGNALS, k.sigfd);
 	set_name("faultin-keeper");
 	guard(&k);
-	next = job->read && !job->heir ? read_first(&k, &code) : GO_ON;
+	if (job->returned &&
+	    note(record->returns, FI_ARRAY_SIZE(record->returns)) == FI_KEEPER_RETURNS &&
+	    !record->ended)
+		(void)give_up(&k, "all of them die again and again");
+	next = job->read && !k.stopped ? read_first(&k, &code) : GO_ON;
 	if (next == STOP)
 		fi_control_end();
 	return next == GO_ON ? be_primary(&k) : code;
@@ -476,6 +479,7 @@ int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 void fi_keeper_ready(void)
 {
 	fi_ledger()->session.ready = 1;
+	fi_ledger_ring();
 }
 
 void fi_keeper_ended(int code)

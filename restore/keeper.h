@@ -18,6 +18,10 @@
  *   somebody wants another program
  *			engine and second keeper are ended, and the first hands over (upgrade.h)
  *
+ *   all of them die	with a service manager that stores descriptors (store.h) the first keeper is started
+ *			anew; FI_KEEPER_RETURNS times in FI_KEEPER_WINDOW_NS are too many, because it
+ *			starts a service five times in ten seconds, and then closes what it has stored
+ *
  * Before the engine has said that it listens (fi_keeper_ready), nobody depends on it: the death of
  * the first keeper ends all.
  *
@@ -35,6 +39,7 @@
 
 #define FI_KEEPER_DEATHS    5
 #define FI_KEEPER_WINDOW_NS UINT64_C(10000000000)
+#define FI_KEEPER_RETURNS   3 /* of which that many in the window are too many */
 
 /* Each gets @arg, and returns 0 or an exit code. */
 struct fi_keeper_job {
@@ -48,6 +53,7 @@ struct fi_keeper_job {
 	int (*finish)(void *arg);
 	void *arg;
 	bool heir; /* the session is another program's that we have taken over from (upgrade.h) */
+	bool returned; /* all who had the session have died (store.h) */
 };
 
 /* Becomes the first keeper of @job.  fi_durable_create has been called.  The caller has one thread.

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "restore/owed.h"
 
@@ -53,8 +54,10 @@ struct fi_slot *fi_slot_take(void)
 			ledger->nr_slots = i;
 	}
 	(void)pthread_mutex_unlock(&lock);
-	if (slot)
+	if (slot) {
 		fi_inbox_clear(&slot->inbox);
+		memset(&slot->count, 0, sizeof(slot->count));
+	}
 	return slot;
 }
 
@@ -122,6 +125,16 @@ void fi_slot_own(struct fi_slot *slot)
 	own(&slot->geometry[slot->current]);
 }
 
+void fi_ledger_ring(void)
+{
+	uint64_t one = 1;
+	int bell = fi_kept(FI_KEPT_STORE);
+
+	if (bell >= 0 && !atomic_exchange(&fi_ledger()->store.asked, 1) &&
+	    write(bell, &one, sizeof(one)) < 0)
+		fi_ledger()->store.asked = 0;
+}
+
 void fi_ledger_orphan(int uffd)
 {
 	struct fi_ledger *ledger = fi_ledger();
@@ -133,4 +146,5 @@ void fi_ledger_orphan(int uffd)
 		ledger->orphans[nr] = uffd;
 	ledger->nr_orphans = nr + 1;
 	(void)pthread_mutex_unlock(&lock);
+	fi_ledger_ring();
 }

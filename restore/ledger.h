@@ -27,12 +27,15 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "restore/counters.h"
 #include "restore/durable.h"
+#include "restore/latency.h"
 #include "restore/lazysock.h"
 #include "restore/request.h"
 
 #define FI_INBOX_ROOM  32
 #define FI_LEDGER_ROOM 65536
+#define FI_LATENCIES   8
 
 /* Descriptors of a session beside those of its spaces and pages files.  One that nobody keeps is
  * closed when a new engine begins. */
@@ -56,7 +59,11 @@ enum fi_kept {
 	FI_KEPT_TRACE,
 	FI_KEPT_TRACE_MEMORY, /* trace.h's */
 	FI_KEPT_ASK,
-	FI_KEPT_ASKED, /* the pipe to upgrade.h's starter */
+	FI_KEPT_ASKED,	   /* the pipe to upgrade.h's starter */
+	FI_KEPT_STORE,	   /* store.h's bell */
+	FI_KEPT_NOTIFY,	   /* the socket to the service manager */
+	FI_KEPT_LIFE,	   /* a pipe: its end is open as long as one of the session lives */
+	FI_KEPT_LIFE_SEEN, /* the other end */
 	FI_KEPT_NR,
 };
 
@@ -77,7 +84,10 @@ struct fi_session_record {
 	_Atomic uint32_t reported;    /* FI_KEPT_REPORT is complete */
 	uint64_t connected, restored; /* ns, monotonic; 0: not yet */
 	uint64_t nr_tasks, nr_zombies, nr_lazy_pages;
-	uint64_t ended[32]; /* engine.c's: sums over spaces that have ended */
+	struct fi_counters ended;	       /* of all spaces that have ended */
+	_Atomic uint64_t nr_forked, nr_failed; /* spaces there were */
+	struct fi_latency
+		latency[FI_LATENCIES]; /* engine.c's: of faults, each with one writer at a time */
 	struct fi_lazysock criu;
 	uint64_t socket_dev, socket_ino; /* lazysock.c's: the file that was bound */
 	char control[32];		 /* control.c's: the name of its socket; empty: none */
@@ -113,6 +123,16 @@ struct fi_keeper_record {
 	_Atomic int32_t code;	/* its exit code then */
 	_Atomic uint32_t lives; /* engines there were */
 	uint64_t deaths[5];	/* when the last ones died: ns, monotonic; a ring */
+	uint64_t returns[3];	/* the same: when all had died */
+};
+
+/* What the service manager has been given (store.c). */
+struct fi_store_record {
+	_Atomic uint32_t asked; /* something has changed since it was told */
+	_Atomic uint32_t nr;	/* entries; some may be counted twice */
+	uint32_t has_files, said_ready, complained;
+	uint32_t nr_orphans;
+	int32_t kept[FI_KEPT_NR]; /* as the ledger's */
 };
 
 enum fi_slot_state {
@@ -165,6 +185,11 @@ struct fi_slot {
 	_Atomic int32_t pid;   /* 0: not known */
 	_Atomic int32_t pidfd; /* negative: none */
 
+	/* store.c's: ids of the spaces of which it has given the descriptor, the pidfd; 0: none. */
+	_Atomic uint32_t stored, stored_task;
+
+	struct fi_counters count;
+
 	_Atomic uint32_t current;
 	struct fi_geometry geometry[2];
 	struct fi_inbox inbox;
@@ -183,6 +208,7 @@ struct fi_ledger {
 	struct fi_stamp stamp;
 	_Atomic int32_t kept[FI_KEPT_NR]; /* descriptor + 1; 0: none */
 	struct fi_keeper_record keeper;
+	struct fi_store_record store;
 	struct fi_session_record session;
 	_Atomic uint32_t nr_orphans;	 /* children for whom there was no memory */
 	int32_t orphans[FI_MAX_ORPHANS]; /* their descriptors, as far as there is room */
@@ -196,6 +222,12 @@ _Static_assert(sizeof(struct fi_ledger) <= FI_DURABLE_ROOT, "the ledger fits in 
 static inline struct fi_ledger *fi_ledger(void)
 {
 	return fi_durable_root();
+}
+
+/* It owns its descriptor. */
+static inline bool fi_slot_has_space(const struct fi_slot *slot)
+{
+	return slot->state == FI_SLOT_LIVE || slot->state == FI_SLOT_FAILED;
 }
 
 static inline void fi_keep(enum fi_kept what, int fd)
@@ -214,6 +246,9 @@ static inline int fi_kept(enum fi_kept what)
 /* A new memory becomes one of this program; whether it is. */
 void fi_ledger_stamp(void);
 bool fi_ledger_is_ours(void);
+
+/* It names other descriptors than before: who gives them to a store (store.h) is woken.  Any thread. */
+void fi_ledger_ring(void);
 
 /* Notes an orphan's descriptor, which stays open for ever. */
 void fi_ledger_orphan(int uffd);

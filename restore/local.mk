@@ -7,6 +7,7 @@ librestore_a_SOURCES = \
 	restore/container.h \
 	restore/control.c \
 	restore/control.h \
+	restore/counters.h \
 	restore/custody.c \
 	restore/custody.h \
 	restore/demand.c \
@@ -31,6 +32,8 @@ librestore_a_SOURCES = \
 	restore/gate.h \
 	restore/keeper.c \
 	restore/keeper.h \
+	restore/kin.c \
+	restore/kin.h \
 	restore/latency.c \
 	restore/latency.h \
 	restore/layout.c \
@@ -91,6 +94,11 @@ librestore_a_SOURCES = \
 	restore/space.h \
 	restore/status.c \
 	restore/status.h \
+	restore/store.c \
+	restore/store.h \
+	restore/store_entry.c \
+	restore/store_entry.h \
+	restore/store_return.c \
 	restore/takeover.c \
 	restore/takeover.h \
 	restore/trace.c \
@@ -114,7 +122,8 @@ libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
 
 # What a user of librestore.a links beside its door.
 RESTORE_LIBS = librestore.a
-RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_NG_LIBS)
+RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) \
+	$(CAP_NG_LIBS)
 
 bin_PROGRAMS += faultin
 faultin_SOURCES = \

@@ -7,10 +7,16 @@
 #include "restore/pidfd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/cleanup.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -59,4 +65,21 @@ int fi_pidfd_open(pid_t pid)
 	long fd = syscall(SYS_pidfd_open, pid, 0);
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+pid_t fi_pidfd_pid(int pidfd)
+{
+	static const char key[] = "Pid:";
+	char text[512], path[64], *at;
+	fi_auto_close int fd = -EBADF;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	at = strstr(text, key);
+	return at ? (pid_t)strtol(at + strlen(key), NULL, 10) : 0;
 }

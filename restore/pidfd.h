@@ -25,6 +25,9 @@ int fi_pidfd_reap(int pidfd);
 /* Ends it, and waits for that. */
 void fi_pidfd_kill(int pidfd);
 
+/* Its number; 0, or negative when it has ended: the kernel does not say. */
+pid_t fi_pidfd_pid(int pidfd);
+
 /* pidfd_open(2): the descriptor or a negative errno. */
 int fi_pidfd_open(pid_t pid);
 

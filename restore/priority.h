@@ -25,7 +25,7 @@ struct fi_courtesy {
 	_Atomic pid_t tid; /* 0: it never gives way */
 	_Atomic bool hurried;
 	_Atomic int normal; /* nice(2) value that it returns to */
-	bool gives_way; /* the thread's own */
+	bool gives_way;	    /* the thread's own */
 };
 
 /* From the thread itself, at its start.  Without the right to return it never gives way. */

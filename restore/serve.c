@@ -28,8 +28,10 @@
 #include "restore/lazysock.h"
 #include "restore/ledger.h"
 #include "restore/owed.h"
+#include "restore/pidfd.h"
 #include "restore/sandbox.h"
 #include "restore/session.h"
+#include "restore/store.h"
 #include "restore/trace.h"
 #include "restore/upgrade.h"
 #include "restore/workfile.h"
@@ -57,6 +59,8 @@ static const char usage[] =
 	"      --threads NUM      as many threads for the drain (default: auto)\n"
 	"      --container ID     the container that is restored, for status and logs\n"
 	"      --no-sandbox       for debugging: keep all rights, refuse no system call\n"
+	"      --no-keeper        for measuring: one process, and no sandbox; its death is wrong "
+	"memory\n"
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
 	"\n"
@@ -355,6 +359,11 @@ static int serve(const struct service *service, struct fi_error *err)
 	}
 	if (r == 0)
 		r = say_ready(service->options, err);
+	if (r < 0 && fi_ledger()->keeper.lives > 1) {
+		/* There may be spaces.  The next engine may have more luck. */
+		fi_log(FI_LOG_ERROR, "cannot serve: %s", err->text[0] ? err->text : strerror(-r));
+		_exit(1);
+	}
 	if (r < 0) {
 		fi_procevents_close(config.procevents);
 		return r;
@@ -432,8 +441,8 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	int log_fd = -EBADF, null, r;
 
 	raise_nofile();
-	r = fi_durable_create();
-	if (r < 0)
+	r = options->no_keeper ? -EBADF : fi_durable_create();
+	if (r < 0 && !options->no_keeper)
 		return fi_error_set(err, r, "no memory to share: %s", strerror(-r));
 	fi_keep(FI_KEPT_MEMORY, r);
 	fi_ledger_stamp();
@@ -441,6 +450,9 @@ static int prepare(const struct fi_serve_options *options, struct service *servi
 	if (null < 0)
 		return fi_error_set(err, -errno, "cannot open /dev/null: %s", strerror(errno));
 	fi_keep(FI_KEPT_NULL, null);
+	/* A daemon is not the process that a service manager has started. */
+	if (!options->daemon && !options->no_keeper)
+		fi_store_open();
 	fi_keep(FI_KEPT_STATUS, options->status_fd);
 	fi_keep(FI_KEPT_PARENT, options->parent_pidfd);
 	fi_keep(FI_KEPT_CRIU, options->handover_fd);
@@ -476,24 +488,6 @@ static void open_control(int images_fd)
 		fi_log(FI_LOG_INFO, "session '%s'", record->control);
 }
 
-/* 0: the kernel does not say. */
-static pid_t pid_of(int pidfd)
-{
-	static const char key[] = "Pid:";
-	char text[512], path[64], *at;
-	fi_auto_close int fd = -EBADF;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n < 0)
-		return 0;
-	text[n] = '\0';
-	at = strstr(text, key);
-	return at ? (pid_t)strtol(at + strlen(key), NULL, 10) : 0;
-}
-
 /* What the engines are to do is theirs to know, each of them. */
 static void settle(const struct fi_serve_options *options)
 {
@@ -507,7 +501,7 @@ static void settle(const struct fi_serve_options *options)
 		(void)snprintf(record->container, sizeof(record->container), "%s",
 			       options->container);
 	if (options->parent_pidfd >= 0)
-		record->restorer = pid_of(options->parent_pidfd);
+		record->restorer = fi_pidfd_pid(options->parent_pidfd);
 }
 
 /* Without a starter there will be no upgrade: no reason to refuse a restore. */
@@ -567,6 +561,28 @@ static int inherit(const struct fi_serve_options *options, struct service *servi
 	return 0;
 }
 
+/* All who had the session have died, and everything is in its place again. */
+static int go_on(const struct fi_serve_options *options, struct service *service,
+		 struct fi_error *err)
+{
+	int r;
+
+	service->images_fd = fi_kept(FI_KEPT_IMAGES);
+	r = enter_work_dir(options, service->images_fd, err);
+	fi_log_init(fi_kept(FI_KEPT_LOG) >= 0 ? fi_kept(FI_KEPT_LOG) : STDERR_FILENO,
+		    options->level);
+	if (r == 0 && !can_thaw(options))
+		r = fi_error_set(err, -EPROTONOSUPPORT, "this program keeps images in another way");
+	if (r < 0)
+		return r;
+	fi_store_open();
+	if (fi_kept(FI_KEPT_CONTROL) < 0)
+		open_control(service->images_fd);
+	fi_log(FI_LOG_WARN, "all processes of the session had died, process %d goes on",
+	       (int)getpid());
+	return 0;
+}
+
 /* Returns 0 in what is to be the session's first process, 1 in its parent. */
 static int begin(const struct fi_serve_options *options, struct service *service,
 		 struct fi_error *err)
@@ -582,11 +598,59 @@ static int begin(const struct fi_serve_options *options, struct service *service
 	return r;
 }
 
+/* Nobody will come to the sockets of a session that cannot be continued. */
+static void clear_up(const struct fi_serve_options *options)
+{
+	struct fi_error err = { "" };
+
+	if (!fi_ledger_is_ours())
+		return;
+	if (enter_work_dir(options, fi_kept(FI_KEPT_IMAGES), &err) == 0)
+		fi_lazysock_unlink();
+	fi_control_end();
+}
+
+/* The same, for whatever session there is. */
+static int start(const struct fi_serve_options *options, struct service *service,
+		 struct fi_keeper_job *job, struct fi_error *err)
+{
+	int r;
+
+	job->heir = options->heir != NULL;
+	if (job->heir)
+		return inherit(options, service, err);
+	r = fi_store_return(err);
+	if (r == 0)
+		return begin(options, service, err);
+	job->returned = true;
+	if (r > 0)
+		r = go_on(options, service, err);
+	if (r < 0) {
+		clear_up(options);
+		fi_store_refuse();
+	}
+	return r;
+}
+
+/* What a session costs without all that survives. */
+static int serve_alone(struct service *service)
+{
+	int code = reader(service), failed;
+
+	fi_ledger()->keeper.lives = 1;
+	if (code == 0)
+		code = engine(service);
+	failed = finish(service);
+	return code ? code : failed;
+}
+
 int fi_serve_main(int argc, char **argv)
 {
 	struct fi_serve_options options;
 	struct service service = { .options = &options, .images_fd = -EBADF };
-	struct fi_keeper_job job = { reader, engine, finish, &service, false };
+	struct fi_keeper_job job = {
+		.read = reader, .engine = engine, .finish = finish, .arg = &service
+	};
 	struct fi_error err = { "" };
 	int r;
 
@@ -603,10 +667,11 @@ int fi_serve_main(int argc, char **argv)
 		return 0;
 	}
 
-	job.heir = options.heir != NULL;
-	r = job.heir ? inherit(&options, &service, &err) : begin(&options, &service, &err);
+	r = start(&options, &service, &job, &err);
 	if (r == 1)
 		return 0;
+	if (r == 0 && options.no_keeper)
+		return serve_alone(&service);
 	if (r == 0) {
 		open_upgrade(argv);
 		give_up_rights(&options);

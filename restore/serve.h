@@ -30,6 +30,7 @@ struct fi_serve_options {
 	const char *heir;    /* NULL: a session of our own; else what upgrade.h has to know */
 	bool daemon;
 	bool no_sandbox;
+	bool no_keeper;
 	bool help, version;
 };
 

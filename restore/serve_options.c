@@ -18,6 +18,7 @@ enum {
 	OPT_JSON,
 	OPT_TRACE,
 	OPT_NO_SANDBOX,
+	OPT_NO_KEEPER,
 	OPT_SETTING,
 	OPT_CONTAINER,
 	OPT_IMAGES_DIR_FD,
@@ -43,6 +44,7 @@ static const struct option long_options[] = {
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{ "no-keeper", no_argument, NULL, OPT_NO_KEEPER },
 	{ "drain", required_argument, NULL, OPT_SETTING },
 	{ "drain-rate", required_argument, NULL, OPT_SETTING },
 	{ "threads", required_argument, NULL, OPT_SETTING },
@@ -169,6 +171,9 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 		return 0;
 	case OPT_NO_SANDBOX:
 		o->no_sandbox = true;
+		return 0;
+	case OPT_NO_KEEPER:
+		o->no_keeper = true;
 		return 0;
 	case OPT_SETTING:
 		return take_setting(name, optarg, o, err);

@@ -89,6 +89,7 @@ static void connected(struct session *session)
 	fi_keep(FI_KEPT_CRIU, session->record->criu.fd);
 	session->record->connected = fi_now_ns();
 	session->record->phase = RESTORING;
+	fi_ledger_ring();
 	fi_log(FI_LOG_INFO, "CRIU has connected");
 }
 
@@ -507,6 +508,7 @@ static int inherit(struct session *session)
 	};
 	int r = fi_takeover(&heir), unknown;
 
+	fi_ledger_ring(); /* some may have been closed */
 	if (r < 0 || fi_ledger()->keeper.lives < 2)
 		return r;
 	if (session->heritage.lost)

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "restore/newborn.h"
+#include "restore/store_entry.h"
 #include "restore/uffd.h"
 
 #ifndef MADV_WIPEONFORK
@@ -32,6 +33,7 @@ static struct fi_space *space_alloc(const struct fi_pagemap *pagemap, struct fi_
 		return NULL;
 	space->uffd = -EBADF;
 	space->pidfd = -EBADF;
+	space->count = &space->own_count;
 	space->stream_next = UINT64_MAX; /* 0 is an address like any other */
 	space->pagemap = pagemap;
 	space->source = source;
@@ -54,6 +56,7 @@ static int take_slot(struct fi_space *space, uint32_t image)
 	slot->pid = 0;
 	slot->vpid = 0;
 	space->slot = slot;
+	space->count = &slot->count;
 	return 0;
 }
 
@@ -187,7 +190,9 @@ int fi_space_show(struct fi_space *space)
 	slot->parent = space->parent;
 	slot->owed = fi_durable_ref(space->owed.chunks);
 	slot->nr_lazy = space->owed.size;
+	fi_store_give_space(slot, space->uffd);
 	slot->state = FI_SLOT_LIVE;
+	fi_ledger_ring();
 	return 0;
 }
 
@@ -200,6 +205,7 @@ void fi_space_show_names(struct fi_space *space)
 		space->slot->pidfd = space->pidfd;
 	}
 	(void)pthread_mutex_unlock(&space->owed_lock);
+	fi_ledger_ring();
 }
 
 void fi_space_show_failed(struct fi_space *space)
@@ -270,6 +276,7 @@ int fi_space_adopt(struct fi_slot *slot, const struct fi_task_image *task, struc
 	}
 	fi_slot_own(slot);
 	space->slot = slot;
+	space->count = &slot->count;
 	space->uffd = slot->uffd;
 	space->id = slot->id;
 	space->parent = slot->parent;
@@ -451,7 +458,8 @@ int fi_space_drop(struct fi_space *space, const struct fi_layout *layout, uint64
 			if (!run->lazy)
 				continue;
 			r = fi_space_settle(space, run->lazy_rank + (first >> FI_PAGE_SHIFT),
-					    (last - first) >> FI_PAGE_SHIFT, &space->count.dropped);
+					    (last - first) >> FI_PAGE_SHIFT,
+					    &space->count->dropped);
 			if (r < 0)
 				return r;
 		}
@@ -501,7 +509,10 @@ void fi_space_retire(struct fi_space *space)
 	(void)pthread_mutex_lock(&space->owed_lock);
 	space->slot = NULL;
 	(void)pthread_mutex_unlock(&space->owed_lock);
+	fi_counters_add(&space->own_count, &slot->count);
+	space->count = &space->own_count;
 	fi_slot_free(slot);
+	fi_ledger_ring();
 }
 
 void fi_space_log(struct fi_space *space, enum fi_log_level level, const char *fmt, ...)

@@ -35,26 +35,13 @@
 #include <sys/types.h>
 
 #include "images/image.h"
+#include "restore/counters.h"
 #include "restore/gate.h"
 #include "restore/layout.h"
 #include "restore/ledger.h"
 #include "restore/log.h"
 #include "restore/owed.h"
 #include "restore/source.h"
-
-struct fi_counters {
-	_Atomic uint64_t faults; /* PAGEFAULT messages */
-	_Atomic uint64_t forks;	 /* FORK messages */
-	_Atomic uint64_t remaps, removes, unmaps;
-	_Atomic uint64_t demanded; /* owed pages given because a task waited for one near */
-	_Atomic uint64_t drained;  /* owed pages given while nobody waited */
-	_Atomic uint64_t zeroed;   /* zero pages handed out */
-	_Atomic uint64_t dropped;  /* owed pages that the task unmapped or discarded, or left behind
-				      when it exited or exec'd */
-	_Atomic uint64_t poisoned; /* owed pages that could not be read */
-	_Atomic uint64_t stalled;  /* times that the reader had to sleep at the gate */
-	_Atomic uint64_t parked;   /* faults that had to wait for an event or for memory */
-};
 
 enum fi_space_state {
 	FI_SPACE_LIVE,
@@ -135,7 +122,9 @@ struct fi_space {
 	uint64_t drain_at;
 	uint64_t kept_from, kept_to; /* addresses that the drain leaves to a stream */
 
-	struct fi_counters count;
+	/* Its record's; its own before it has one, and once it is retired. */
+	struct fi_counters *_Atomic count;
+	struct fi_counters own_count;
 	const struct fi_witness *witness; /* the engine's, as its reader is; NULL: nobody */
 	void *worker; /* the engine's: its reader; under the engine's lock until it is added */
 	_Atomic enum fi_space_place place; /* the engine's */

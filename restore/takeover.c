@@ -23,11 +23,6 @@ struct takeover {
 	int r; /* a child could not be kept */
 };
 
-static bool names_descriptor(const struct fi_slot *slot)
-{
-	return slot->state == FI_SLOT_LIVE || slot->state == FI_SLOT_FAILED;
-}
-
 static int keep(struct takeover *t, struct fi_space *space)
 {
 	size_t at = t->nr;
@@ -57,7 +52,7 @@ static int adopt_all(struct takeover *t)
 		struct fi_slot *slot = &ledger->slots[i];
 		struct fi_space *space;
 
-		if (!names_descriptor(slot))
+		if (!fi_slot_has_space(slot))
 			continue;
 		r = fi_space_adopt(slot, t->heir->task(t->heir->arg, slot->image), t->heir->source,
 				   &space);
@@ -120,7 +115,7 @@ static bool is_recorded(const struct fi_space *parent, uint64_t birth)
 	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
 		const struct fi_slot *slot = &ledger->slots[i];
 
-		if (names_descriptor(slot) && slot->parent == parent->id && slot->birth == birth)
+		if (fi_slot_has_space(slot) && slot->parent == parent->id && slot->birth == birth)
 			return true;
 	}
 	return false;
@@ -222,7 +217,7 @@ static bool is_claimed(int uffd)
 	const struct fi_ledger *ledger = fi_ledger();
 
 	for (uint32_t i = 0; i < ledger->nr_slots; i++)
-		if (names_descriptor(&ledger->slots[i]) && ledger->slots[i].uffd == uffd)
+		if (fi_slot_has_space(&ledger->slots[i]) && ledger->slots[i].uffd == uffd)
 			return true;
 	return false;
 }
@@ -239,6 +234,7 @@ static void finish_closing(void)
 			continue;
 		if (fi_uffd_is(slot->uffd) && !is_claimed(slot->uffd))
 			fi_uffd_close(slot->uffd);
+		fi_counters_add(&ledger->session.ended, &slot->count);
 		fi_slot_abandon(slot);
 	}
 }

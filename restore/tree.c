@@ -6,7 +6,6 @@
 
 #include "restore/tree.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "common/clock.h"
 #include "restore/client.h"
+#include "restore/kin.h"
 #include "restore/sessions.h"
 #include "restore/smaps.h"
 
@@ -26,14 +26,9 @@
 /* So long a session may take to learn of a child, and to have ended when all is there. */
 #define GRACE_MS 1000
 
-struct pids {
-	pid_t *at;
-	size_t nr, room;
-};
-
 struct tree {
-	struct pids all;     /* the tree as it was at the last look */
-	struct pids watched; /* those of it that a userfaultfd answers for */
+	struct fi_pids all;	/* the tree as it was at the last look */
+	struct fi_pids watched; /* those of it that a userfaultfd answers for */
 
 	/* Of the sessions that serve those, at the last question: */
 	size_t nr_serving;
@@ -45,73 +40,13 @@ struct tree {
 
 /* --- processes --------------------------------------------------------------------------------- */
 
-static int add(struct pids *pids, pid_t pid)
-{
-	if (pids->nr == pids->room) {
-		size_t room = pids->room ? 2 * pids->room : 64;
-		pid_t *at = realloc(pids->at, room * sizeof(at[0]));
-
-		if (!at)
-			return -ENOMEM;
-		pids->at = at;
-		pids->room = room;
-	}
-	pids->at[pids->nr++] = pid;
-	return 0;
-}
-
-static bool has(const struct pids *pids, int64_t pid)
-{
-	for (size_t i = 0; i < pids->nr; i++)
-		if (pids->at[i] == pid)
-			return true;
-	return false;
-}
-
-/* The children of one thread. */
-static int add_children(struct pids *pids, pid_t pid, const char *thread)
-{
-	char path[320];
-	FILE *children;
-	long child;
-	int r = 0;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/task/%s/children", (int)pid, thread);
-	children = fopen(path, "re");
-	if (!children)
-		return 0; /* it has ended */
-	while (r == 0 && fscanf(children, "%ld", &child) == 1)
-		if (!has(pids, child))
-			r = add(pids, (pid_t)child);
-	(void)fclose(children);
-	return r;
-}
-
-static int add_children_of(struct pids *pids, pid_t pid)
-{
-	const struct dirent *entry;
-	char path[64];
-	DIR *threads;
-	int r = 0;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	threads = opendir(path);
-	if (!threads)
-		return 0;
-	while (r == 0 && (entry = readdir(threads)))
-		if (entry->d_name[0] != '.')
-			r = add_children(pids, pid, entry->d_name);
-	(void)closedir(threads);
-	return r;
-}
-
 /* Parents before children: who was born to one that owes nothing by then owes nothing. */
 static int look(struct tree *tree, pid_t root, struct fi_error *err)
 {
 	int r;
 
 	tree->all.nr = tree->watched.nr = 0;
-	r = add(&tree->all, root);
+	r = fi_pids_add(&tree->all, root);
 	for (size_t i = 0; r == 0 && i < tree->all.nr; i++) {
 		pid_t pid = tree->all.at[i];
 
@@ -119,9 +54,9 @@ static int look(struct tree *tree, pid_t root, struct fi_error *err)
 		if (r < 0)
 			return fi_error_set(err, r, "process %d: cannot see its memory: %s",
 					    (int)pid, strerror(-r));
-		r = r > 0 ? add(&tree->watched, pid) : 0;
+		r = r > 0 ? fi_pids_add(&tree->watched, pid) : 0;
 		if (r == 0)
-			r = add_children_of(&tree->all, pid);
+			r = fi_pids_add_children(&tree->all, pid);
 	}
 	return r < 0 ? fi_error_set(err, r, "out of memory") : 0;
 }
@@ -140,7 +75,7 @@ static enum serves serves(const struct tree *tree, const struct json_object *ses
 	for (size_t i = 0; i < nr; i++) {
 		uint64_t pid = fi_member_u64(json_object_array_get_idx(spaces, i), "pid");
 
-		if (pid && has(&tree->watched, (int64_t)pid))
+		if (pid && fi_pids_has(&tree->watched, (int64_t)pid))
 			return YES;
 		if (!pid)
 			answer = PERHAPS;

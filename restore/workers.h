@@ -44,7 +44,7 @@ struct fi_demand_worker {
 	struct fi_space *stepping; /* the step's */
 	bool unmanned;		   /* the guard's: no thread could be started */
 
-	struct fi_latency latency;   /* the worker writes it */
+	struct fi_latency *latency;  /* durable; the worker writes it */
 	struct fi_trace_ring *trace; /* under trace_lock; NULL: none is wanted */
 	pthread_mutex_t trace_lock;
 	struct fi_witness witness; /* of its spaces, with a trace */
@@ -84,10 +84,10 @@ struct fi_engine {
 	pthread_cond_t stop;
 
 	/* Under lock: */
-	struct fi_space_list spaces;	/* live; the list is a user of each */
-	struct fi_engine_totals *ended; /* durable: sums over spaces that have ended */
-	uint64_t drain_from;		/* with a rate: when the next chunk may be taken, ns */
-	struct fi_latency late;		/* of faults that threads had when they were relieved */
+	struct fi_space_list spaces;	  /* live; the list is a user of each */
+	struct fi_session_record *record; /* durable: sums over spaces that have ended */
+	uint64_t drain_from;		  /* with a rate: when the next chunk may be taken, ns */
+	struct fi_latency *late; /* durable: of faults that threads had when they were relieved */
 
 	_Atomic unsigned nr_relieved; /* threads that were, and are still in their step */
 	pthread_cond_t relieved_back; /* with lock */

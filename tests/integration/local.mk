@@ -5,6 +5,7 @@
 noinst_PROGRAMS += tests/integration/tools/reap
 check_PROGRAMS += \
 	tests/integration/programs/scenarios \
+	tests/integration/tools/manager \
 	tests/integration/tools/split-image
 
 # Never sanitized: what is dumped and restored has to be an ordinary program, and a sanitizer's
@@ -29,6 +30,9 @@ tests_integration_programs_scenarios_SOURCES = \
 	tests/integration/programs/unmaps.c
 tests_integration_programs_scenarios_CFLAGS = $(integration_cflags)
 tests_integration_programs_scenarios_LDFLAGS = $(PTHREAD_CFLAGS)
+
+tests_integration_tools_manager_SOURCES = tests/integration/tools/manager.c
+tests_integration_tools_manager_CFLAGS = $(integration_cflags)
 
 tests_integration_tools_reap_SOURCES = tests/integration/tools/reap.c
 tests_integration_tools_reap_CFLAGS = $(integration_cflags)
@@ -72,6 +76,7 @@ integration_tests = \
 	tests/integration/test-scenarios.sh \
 	tests/integration/test-sessions.sh \
 	tests/integration/test-shapes.sh \
+	tests/integration/test-store.sh \
 	tests/integration/test-strangers.sh \
 	tests/integration/test-syscalls.sh \
 	tests/integration/test-threads.sh \

@@ -135,8 +135,8 @@ static void a_fault_on_data_is_filled_from_the_image(void **state)
 	assert_last(FAKE_COPY, 7, 1);
 	assert_int_equal(fake_nr(FAKE_WAKE), 0); /* the copy wakes */
 	assert_false(owed(7));
-	assert_int_equal(space->count.demanded, 1);
-	assert_int_equal(space->count.faults, 1);
+	assert_int_equal(space->count->demanded, 1);
+	assert_int_equal(space->count->faults, 1);
 	assert_int_equal(step(), FI_STEP_IDLE);
 }
 
@@ -152,12 +152,12 @@ static void zeros_for_holes_zero_pages_dropped_pages_and_the_unknown(void **stat
 		assert_int_equal(step(), FI_STEP_MORE);
 		assert_int_equal(fake_nr(FAKE_ZERO), i + 1);
 		assert_last(FAKE_ZERO, pages[i], 1);
-		assert_int_equal(space->count.zeroed, ++zeroed);
+		assert_int_equal(space->count->zeroed, ++zeroed);
 	}
 	assert_int_equal(fake_nr(FAKE_COPY), 0);
 	assert_false(owed(102));
-	assert_int_equal(space->count.demanded, 1); /* the dumped zero page */
-	assert_int_equal(space->count.dropped, 3);
+	assert_int_equal(space->count->demanded, 1); /* the dumped zero page */
+	assert_int_equal(space->count->dropped, 3);
 }
 
 static void a_stream_brings_along_more_and_more(void **state)
@@ -173,7 +173,7 @@ static void a_stream_brings_along_more_and_more(void **state)
 	fault(50); /* elsewhere: a stream no more */
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_last(FAKE_ZERO, 50, 1);
-	assert_int_equal(space->count.demanded, 100);
+	assert_int_equal(space->count->demanded, 100);
 }
 
 /* What a long stream brings along is there before the thread that waits goes on. */
@@ -193,11 +193,11 @@ static void a_long_stream_is_woken_last(void **state)
 	assert_int_equal(fi_space_new(fd, &toy->task, toy->source, &space), 0);
 	for (uint64_t at = 0, nr = 1; at < 2048 - 256; at += nr, nr += nr < 256 ? nr : 0) {
 		size_t before = fake_nr(FAKE_COPY) + fake_nr(FAKE_ZERO);
-		uint64_t demanded = space->count.demanded;
+		uint64_t demanded = space->count->demanded;
 
 		fault(at);
 		assert_int_equal(step(), FI_STEP_MORE);
-		assert_int_equal(space->count.demanded - demanded, nr);
+		assert_int_equal(space->count->demanded - demanded, nr);
 		assert_true(fake_nr(FAKE_COPY) + fake_nr(FAKE_ZERO) >= before + (nr + 63) / 64);
 		if (at < 600 || at >= 700)
 			assert_last(FAKE_COPY, at, nr < 64 ? nr : 64);
@@ -212,7 +212,7 @@ static void a_stream_goes_on_behind_what_was_filled(void **state)
 {
 	fault(0);
 	assert_int_equal(step(), FI_STEP_MORE);
-	assert_int_equal(fi_space_settle(space, 1, 20, &space->count.drained), 0);
+	assert_int_equal(fi_space_settle(space, 1, 20, &space->count->drained), 0);
 	fault(21);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_last(FAKE_COPY, 21, 2);
@@ -243,7 +243,7 @@ static void a_partial_copy_counts_what_it_did(void **state)
 	assert_last(FAKE_COPY, 1, 2);
 	assert_false(owed(1));
 	assert_true(owed(2));
-	assert_int_equal(space->count.demanded, 2);
+	assert_int_equal(space->count->demanded, 2);
 	assert_int_equal(space->nr_parked, 0);
 }
 
@@ -253,7 +253,7 @@ static void again_parks_until_the_event_is_read(void **state)
 	fake_script(fd, FAKE_COPY, -EAGAIN, 0);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(space->nr_parked, 1);
-	assert_int_equal(space->count.parked, 1);
+	assert_int_equal(space->count->parked, 1);
 	assert_true(owed(7));
 	assert_int_equal(fake_nr(FAKE_WAKE), 0);
 
@@ -333,7 +333,7 @@ static void a_page_that_is_there_wakes(void **state)
 	fake_script(fd, FAKE_ZERO, -EEXIST, 0);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(fake_nr(FAKE_WAKE), 2);
-	assert_int_equal(space->count.zeroed, 0);
+	assert_int_equal(space->count->zeroed, 0);
 }
 
 /* mprotect splits VMAs without an event. */
@@ -353,7 +353,7 @@ static void a_vma_boundary_halves(void **state)
 	assert_int_equal(fake_get(FAKE_COPY, 1).len, fake_get(FAKE_COPY, 0).len / 2);
 	assert_int_equal(fake_get(FAKE_COPY, 2).len, fake_get(FAKE_COPY, 0).len / 4);
 	assert_int_equal(fake_nr(FAKE_WAKE), 0);
-	assert_int_equal(space->count.dropped, 0);
+	assert_int_equal(space->count->dropped, 0);
 	assert_false(owed(15));
 }
 
@@ -366,7 +366,7 @@ static void nothing_watched_there_drops_and_wakes(void **state)
 	assert_int_equal(fake_nr(FAKE_COPY), 2);
 	assert_last(FAKE_WAKE, 7, 1);
 	assert_false(owed(7));
-	assert_int_equal(space->count.dropped, 1);
+	assert_int_equal(space->count->dropped, 1);
 	assert_int_equal(space->state, FI_SPACE_LIVE);
 }
 
@@ -379,7 +379,7 @@ static void nothing_there_but_an_event_on_its_way_parks(void **state)
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(space->nr_parked, 1);
 	assert_true(owed(7));
-	assert_int_equal(space->count.dropped, 0);
+	assert_int_equal(space->count->dropped, 0);
 
 	fake_push(fd, fake_remap(BASE + 7 * PAGE, BASE + 900 * PAGE, PAGE));
 	fake_script(fd, FAKE_ZERO, -ENOENT, 0);
@@ -402,7 +402,7 @@ static void unreadable_then_nothing_there_is_looked_at_twice(void **state)
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(space->nr_parked, 1);
 	assert_true(owed(1));
-	assert_int_equal(space->count.dropped, 0);
+	assert_int_equal(space->count->dropped, 0);
 }
 
 static void an_unreadable_page_is_poisoned(void **state)
@@ -416,8 +416,8 @@ static void an_unreadable_page_is_poisoned(void **state)
 	assert_last(FAKE_POISON, 1, 1);
 	assert_false(owed(1));
 	assert_true(owed(2));
-	assert_int_equal(space->count.poisoned, 1);
-	assert_int_equal(space->count.demanded, 1);
+	assert_int_equal(space->count->poisoned, 1);
+	assert_int_equal(space->count->demanded, 1);
 	assert_int_equal(fake_nr(FAKE_WAKE), 0); /* poisoning wakes */
 	assert_int_equal(space->state, FI_SPACE_LIVE);
 }
@@ -510,7 +510,7 @@ static void events_of_a_batch_are_applied_before_its_faults(void **state)
 	assert_int_equal(toy_addr(fake_get(FAKE_COPY, 0).word), BASE + 7 * PAGE);
 	assert_int_equal(fake_get(FAKE_ZERO, 0).addr, BASE + 7 * PAGE);
 	assert_int_equal(fake_get(FAKE_ZERO, 1).addr, BASE + 9 * PAGE);
-	assert_int_equal(space->count.faults, 3);
+	assert_int_equal(space->count->faults, 3);
 }
 
 static void a_fork_in_a_batch_clones_that_moment(void **state)
@@ -531,10 +531,10 @@ static void a_long_queue_is_read_in_bounded_batches(void **state)
 	for (uint64_t page = 0; page < 70; page++)
 		fault(page);
 	assert_int_equal(step(), FI_STEP_MORE);
-	assert_int_equal(space->count.faults, 32);
+	assert_int_equal(space->count->faults, 32);
 	assert_int_equal(step(), FI_STEP_MORE);
 	assert_int_equal(step(), FI_STEP_MORE);
-	assert_int_equal(space->count.faults, 70);
+	assert_int_equal(space->count->faults, 70);
 	assert_int_equal(step(), FI_STEP_IDLE);
 }
 

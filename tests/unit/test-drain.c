@@ -106,8 +106,8 @@ static void chunks_then_idle(void **state)
 	assert_copy(2, 2 * CHUNK, CHUNK);
 	assert_copy(3, 3 * CHUNK, 200 - 3 * CHUNK);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
-	assert_int_equal(space->count.drained, 200);
-	assert_int_equal(space->count.demanded, 0);
+	assert_int_equal(space->count->drained, 200);
+	assert_int_equal(space->count->demanded, 0);
 	assert_int_equal(space->gate.state, 0);
 	assert_int_equal(nr_fetched, 4);
 }
@@ -216,7 +216,7 @@ static void unreadable_pages_are_poisoned_or_fail_the_space(void **state)
 	fake_script(fd, FAKE_COPY, -EFAULT, 0);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_int_equal(fake_get(FAKE_POISON, 0).len, PAGE);
-	assert_int_equal(space->count.poisoned, 1);
+	assert_int_equal(space->count->poisoned, 1);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(2, 1, CHUNK);
 	fake_always(fd, FAKE_COPY, -EFAULT);
@@ -246,8 +246,8 @@ static void zeros_are_drained_holes_are_not(void **state)
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_MORE);
 	assert_copy(0, 450, 2);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_FULL), FI_STEP_IDLE);
-	assert_int_equal(space->count.drained, 7);
-	assert_int_equal(space->count.zeroed, 5);
+	assert_int_equal(space->count->drained, 7);
+	assert_int_equal(space->count->zeroed, 5);
 }
 
 /* What is owed but displaced cannot be given: idle, not a loop. */
@@ -307,7 +307,7 @@ static void a_stream_is_helped_so_far_and_no_further(void **state)
 		;
 	assert_false(fi_drain_is_behind(space));
 	/* a chunk may begin in front of the limit and end behind it */
-	assert_in_range(space->count.drained, ahead, ahead + 15);
+	assert_in_range(space->count->drained, ahead, ahead + 15);
 	assert_true(fi_space_look(space, BASE + (to - 1) * PAGE, PAGE).owed);
 	fi_drain_keep_off(space, BASE + (from + 64) * PAGE, BASE + (to + 64) * PAGE);
 	assert_true(fi_drain_is_behind(space));
@@ -372,7 +372,7 @@ static void several_drainers_give_and_count_each_page(void **state)
 	}
 	for (size_t page = 0; page < 4096; page++)
 		assert_int_equal(given[page], 1);
-	assert_int_equal(space->count.drained, 4096);
+	assert_int_equal(space->count->drained, 4096);
 	assert_int_equal(fi_space_nr_owed(space), 0);
 }
 
@@ -478,7 +478,7 @@ static void look_ends_where_the_answer_changes(void **state)
 
 	(void)teardown(NULL);
 	make(toy_new(&vma, 1, runs, 3));
-	assert_int_equal(fi_space_settle(space, 2, 1, &space->count.drained), 0);
+	assert_int_equal(fi_space_settle(space, 2, 1, &space->count->drained), 0);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		uint64_t addr = BASE + want[i].at * PAGE;
 		struct fi_extent extent = fi_space_look(space, addr, 64 * PAGE);

@@ -178,12 +178,12 @@ static void faults_come_before_the_drain_and_nothing_ends(void **state)
 	int fd = space->uffd;
 
 	fake_push(fd, fault(7));
-	wait_until(space->count.demanded == 1);
+	wait_until(space->count->demanded == 1);
 	fake_push(fd, fake_unmap(BASE, BASE + 600 * PAGE));
 	wait_until(fi_space_nr_owed(space) == 0);
 	nap_ms(20);
 	assert_int_equal(fake_nr(FAKE_CLOSE), 0); /* it owes nothing, but CRIU is still at work */
-	assert_int_equal(space->count.drained, 0);
+	assert_int_equal(space->count->drained, 0);
 
 	fi_engine_restored(engine);
 	wait_until(nr_ended == 1);
@@ -239,12 +239,12 @@ static void a_look_does_not_forget_a_parked_fault(void **state)
 
 	fake_always(space->uffd, FAKE_COPY, -EAGAIN);
 	fake_push(space->uffd, fault(7));
-	wait_until(space->count.parked >= 1);
+	wait_until(space->count->parked >= 1);
 	fi_engine_look(engine, space);
 	wait_until(fake_nr(FAKE_PROBE) == 1);
 	nap_ms(10);
 	fake_always(space->uffd, FAKE_COPY, 0);
-	wait_until(space->count.demanded == 1);
+	wait_until(space->count->demanded == 1);
 }
 
 static void a_parked_fault_does_not_wait_for_the_next_message(void **state)
@@ -257,7 +257,7 @@ static void a_parked_fault_does_not_wait_for_the_next_message(void **state)
 		fake_push(fd, fault(page));
 	fake_always(fd, FAKE_COPY, -EAGAIN);
 	assert_int_equal(fi_engine_add(engine, space), 0);
-	wait_until(space->count.faults == 512);
+	wait_until(space->count->faults == 512);
 	nap_ms(30);
 	fake_always(fd, FAKE_COPY, 0);
 	wait_until(fi_space_nr_owed(space) <= 600 - 512);
@@ -271,15 +271,15 @@ static void displaced_pages_do_not_keep_a_space_for_ever(void **state)
 	fake_always(fd, FAKE_PROBE, -EAGAIN);
 	fake_push(fd, fake_remap(BASE, BASE + 300 * PAGE, 100 * PAGE));
 	assert_int_equal(fi_engine_add(engine, space), 0);
-	wait_until(space->count.remaps == 1);
+	wait_until(space->count->remaps == 1);
 	fi_engine_restored(engine);
-	wait_until(space->count.drained == 500);
+	wait_until(space->count->drained == 500);
 	fi_engine_look(engine, space);
 	nap_ms(10);
 	assert_int_equal(nr_ended, 0);
 	fake_always(fd, FAKE_PROBE, 0);
 	wait_until(nr_ended == 1);
-	assert_int_equal(space->count.dropped, 100);
+	assert_int_equal(space->count->dropped, 100);
 }
 
 /* --- the policy ------------------------------------------------------------------------------- */
@@ -293,9 +293,9 @@ static void a_paused_drain_gives_nothing_and_demand_does(void **state)
 	fi_engine_steered(engine);
 	fi_engine_restored(engine);
 	fake_push(space->uffd, fault(7));
-	wait_until(space->count.demanded == 1);
+	wait_until(space->count->demanded == 1);
 	nap_ms(50);
-	assert_int_equal(space->count.drained, 0);
+	assert_int_equal(space->count->drained, 0);
 	policy->paused = 0;
 	fi_engine_steered(engine);
 	wait_until(totals().nr_live == 0);
@@ -312,8 +312,8 @@ static void a_rate_is_not_exceeded(void **state)
 	policy->rate = 400 * PAGE;
 	fi_engine_steered(engine);
 	fi_engine_restored(engine);
-	wait_until(space->count.drained >= 40);
-	drained = space->count.drained;
+	wait_until(space->count->drained >= 40);
+	drained = space->count->drained;
 	ns = fi_now_ns() - start;
 	assert_true((drained - 16) * 1000000000 <= 400 * ns);
 	policy->rate = 0;
@@ -336,7 +336,7 @@ static void full_speed_ends_every_other_wish(void **state)
 	policy->paused = 0;
 	policy->rate = 1;
 	fi_engine_steered(engine);
-	wait_until(space->count.drained > 0);
+	wait_until(space->count->drained > 0);
 	nap_ms(20);
 	assert_true(fi_space_nr_owed(space) > 0);
 	policy->full = 1;
@@ -363,7 +363,7 @@ static void live_spaces_can_be_seen(void **state)
 	fake_push(first->uffd, fake_fork(child));
 	wait_until(nr_born == 1);
 	wait_until(totals().nr_live == 2);
-	wait_until(first->count.demanded == 1);
+	wait_until(first->count->demanded == 1);
 	(void)add();
 	assert_int_equal(fi_engine_spaces(engine, seen, 0), 0);
 	assert_int_equal(fi_engine_spaces(engine, seen, 3), 3);
@@ -678,19 +678,19 @@ static void a_stuck_fault_keeps_nobody_else_waiting(void **state)
 		for (int i = 1; i < SOME; i++)
 			fake_push(some[i]->uffd, fault(7 * (unsigned)round));
 		for (int i = 1; i < SOME; i++)
-			wait_until(some[i]->count.demanded == (unsigned)round);
+			wait_until(some[i]->count->demanded == (unsigned)round);
 	}
 	wait_until(some[0]->place == FI_SPACE_AWAY);
 	fake_push(sticky, fault(100)); /* nobody else may read it meanwhile */
 	fi_engine_look(engine, some[0]);
 	nap_ms(5);
-	assert_int_equal(some[0]->count.demanded, 0);
+	assert_int_equal(some[0]->count->demanded, 0);
 	assert_int_equal(fake_waiting(sticky), 1);
 
 	sticky = -1;
-	wait_until(some[0]->count.demanded == 2);
+	wait_until(some[0]->count->demanded == 2);
 	fake_push(some[0]->uffd, fault(200));
-	wait_until(some[0]->count.demanded == 3);
+	wait_until(some[0]->count->demanded == 3);
 	fi_engine_latency(engine, &latency);
 	assert_true(latency.max >= FI_RELIEF_NS);
 	assert_true(fi_latency_count(&latency) >= 3 + 3 * (SOME - 1));
@@ -713,7 +713,7 @@ static void a_space_that_was_given_back_has_children(void **state)
 	sticky = -1;
 	wait_until(nr_born == 1);
 	fake_push(child, fault(7));
-	wait_until(spaces[child]->count.faults == 1);
+	wait_until(spaces[child]->count->faults == 1);
 }
 
 static void a_stuck_drain_keeps_no_other_space_from_its_pages(void **state)

@@ -127,7 +127,7 @@ static void remap_onto_other_content(void **state)
 	assert_int_equal(owed_at(toy, space, BASE + 8 * PAGE), BASE);
 	assert_int_equal(owed_at(toy, space, BASE + 12 * PAGE), BASE + 12 * PAGE);
 	assert_int_equal(fi_space_nr_owed(space), 12);
-	assert_int_equal(space->count.dropped, 4);
+	assert_int_equal(space->count->dropped, 4);
 	fi_space_put(space);
 	toy_free(toy);
 }
@@ -448,10 +448,10 @@ static void remove_and_unmap_of_parts_and_of_nothing(void **state)
 	apply(space, fake_remove(BASE + 1000 * PAGE, BASE + 1400 * PAGE));
 	apply(space, fake_remap(BASE + 1000 * PAGE, BASE + 2000 * PAGE, 10 * PAGE));
 	assert_int_equal(fi_space_nr_owed(space), 12);
-	assert_int_equal(space->count.dropped, 4);
-	assert_int_equal(space->count.removes, 3);
-	assert_int_equal(space->count.unmaps, 3);
-	assert_int_equal(space->count.remaps, 1);
+	assert_int_equal(space->count->dropped, 4);
+	assert_int_equal(space->count->removes, 3);
+	assert_int_equal(space->count->unmaps, 3);
+	assert_int_equal(space->count->remaps, 1);
 	fi_space_put(space);
 	toy_free(toy);
 }
@@ -476,7 +476,7 @@ static void more_than_two_and_four_gib_at_once(void **state)
 		assert_int_equal(owed_at(toy, space, 8 * BASE / 9 + sizes[i]), BASE + sizes[i]);
 		apply(space, fake_unmap(0, UINT64_C(1) << 47));
 		assert_int_equal(fi_space_nr_owed(space), 0);
-		assert_int_equal(space->count.dropped, pages);
+		assert_int_equal(space->count->dropped, pages);
 		fi_space_put(space);
 		toy_free(toy);
 	}
@@ -536,7 +536,7 @@ static void fork_clones_what_is_there_now(void **state)
 	assert_int_equal(fi_space_nr_owed(space), 13);
 	assert_int_equal(fi_space_nr_owed(child), 14);
 	assert_int_equal(fi_space_nr_owed(grandchild), 15);
-	assert_int_equal(space->count.forks, 1);
+	assert_int_equal(space->count->forks, 1);
 
 	/* The parent's end is not the child's. */
 	fi_space_put(space);
@@ -1284,9 +1284,9 @@ static void give(struct world *w, uint64_t *rnd)
 
 	if (!quiet(w) || !extent.owed)
 		return; /* the kernel says EAGAIN */
-	assert_int_equal(
-		fi_space_settle(w->space, extent.rank, extent.len / PAGE, &w->space->count.drained),
-		0);
+	assert_int_equal(fi_space_settle(w->space, extent.rank, extent.len / PAGE,
+					 &w->space->count->drained),
+			 0);
 	for (uint64_t i = 0; i < extent.len / PAGE; i++)
 		w->given[w->cell[cell + (int)i]] = true;
 }

@@ -102,7 +102,9 @@ static pid_t start_all(int end)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		const struct fi_keeper_job job = { reader, engine, finish, &end, false };
+		const struct fi_keeper_job job = {
+			.read = reader, .engine = engine, .finish = finish, .arg = &end
+		};
 		struct fi_error err;
 		int r = fi_keeper_run(&job, &err);
 

@@ -63,7 +63,8 @@ static void accepts(const char *line, const struct fi_serve_options *want)
 	    got.level != want->level || got.images_dir_fd != want->images_dir_fd ||
 	    got.status_fd != want->status_fd || got.parent_pidfd != want->parent_pidfd ||
 	    got.daemon != want->daemon || got.no_sandbox != want->no_sandbox ||
-	    got.help != want->help || got.version != want->version || got.drain != want->drain ||
+	    got.no_keeper != want->no_keeper || got.help != want->help ||
+	    got.version != want->version || got.drain != want->drain ||
 	    got.drain_rate != want->drain_rate || got.threads != want->threads ||
 	    !same(got.container, want->container))
 		fail_msg("'%s': not what was expected", line);
@@ -120,6 +121,9 @@ static void ours_and_the_plugins(void **state)
 	want = defaults();
 	want.no_sandbox = true;
 	accepts("--no-sandbox", &want);
+	want.no_keeper = true;
+	accepts("--no-sandbox --no-keeper", &want);
+	want.no_keeper = false;
 }
 
 static void how_to_drain(void **state)

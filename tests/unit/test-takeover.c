@@ -500,10 +500,46 @@ static void killed_after_every_store(void **state)
 	assert_true(nr_judged > 100);
 }
 
+/* What was counted of a space that lives is counted on; of one that was being closed, it joins the sums. */
+static void counts_go_on(void **state)
+{
+	struct fi_space *space, *ending;
+	const struct fi_counters *sums;
+
+	reset_durable();
+	fake_reset();
+	toy = toy_simple(BASE, NR_PAGES);
+	nr_spaces = 0;
+	assert_int_equal(fi_space_new(fake_uffd_new(), &toy->task, toy->source, &space), 0);
+	assert_int_equal(fi_space_settle(space, 0, 3, &space->count->drained), 0);
+	assert_int_equal(fi_space_new(fake_uffd_new(), &toy->task, toy->source, &ending), 0);
+	assert_int_equal(fi_space_settle(ending, 0, 5, &ending->count->demanded), 0);
+	ending->slot->state = FI_SLOT_CLOSING;
+	found(NULL, space);
+	found(NULL, ending);
+	bury();
+	take_over();
+	sums = &fi_ledger()->session.ended;
+
+	assert_int_equal(nr_spaces, 1);
+	assert_int_equal(spaces[0]->count->drained, 3);
+	assert_int_equal(sums->demanded, 5);
+	assert_int_equal(fi_space_settle(spaces[0], 3, 4, &spaces[0]->count->drained), 0);
+	fi_space_retire(spaces[0]);
+	assert_int_equal(spaces[0]->count->drained, 7);
+	/* Whoever has the record next begins at 0. */
+	assert_int_equal(fi_space_new(fake_uffd_new(), &toy->task, toy->source, &space), 0);
+	assert_int_equal(space->count->drained, 0);
+	found(NULL, space);
+	bury();
+	toy_free(toy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_after_every_store),
+		cmocka_unit_test(counts_go_on),
 	};
 
 #ifndef __x86_64__

@@ -102,7 +102,14 @@ class Job:
         self.patience = patience
 
     def modes(self, modes):
-        return modes
+        return [mode for mode in modes if mode != "bare"]
+
+    def nr_rounds(self, cache, wanted):
+        return wanted or self.rounds[cache]
+
+    def conclude(self, figures):
+        """A sentence about all rounds, or None."""
+        return None
 
     def measure(self, tools, image, mode):
         """One restore. Returns (measures, complaint or None)."""
@@ -141,6 +148,27 @@ class Work(Job):
             measures["tree_mib"] = result["tree_kb"] / 1024
         measures.update(quantiles(result, TOUCHES))
         return measures
+
+
+class Supervision(Work):
+    """What keepers and sandbox cost: with and without them by turns, in a quick run too."""
+
+    headline = None
+
+    def modes(self, modes):
+        return [mode for mode in modes if mode in ("serve", "bare")]
+
+    def nr_rounds(self, cache, wanted):
+        return max(wanted or 0, self.rounds[cache])
+
+    def conclude(self, figures):
+        with_them, without = (figures.results(self.name, "hot", mode) for mode in ("serve", "bare"))
+        if not with_them or not without:
+            return None
+        p50, base = with_them["p50_us"]["median"], without["p50_us"]["median"]
+        restore = with_them["restore_ms"]["median"] - without["restore_ms"]["median"]
+        return (f"{self.name}: keepers and sandbox cost {100 * (p50 / base - 1):+.1f} % of a fault's "
+                f"p50 ({base:.2f} us without) and {restore:+.1f} ms of a restore")
 
 
 class Idle(Job):

@@ -3,7 +3,7 @@
 #
 # Jobs that use one image stand together, so that it is made once.
 
-from .jobs import Clones, Floor, Idle, Redis, RedisSave, Scale, Work
+from .jobs import Clones, Floor, Idle, Redis, RedisSave, Scale, Supervision, Work
 
 TOUCH = ["work_ms", "p50_us", "p99_us", "max_us"]
 FORKS = ["work_ms", "fork_p50_us", "fork_p99_us", "fork_max_us"]
@@ -58,6 +58,11 @@ def all_jobs(quick):
                        ["ready_p95_ms", "work_p95_ms", "done_p95_ms", "all_mib"], rounds=2,
                        about=f"{copies} restores at once, 2000 random pages each of {small[1]} "
                        "MiB"))
+
+    jobs.append(Supervision("supervision", small, "random 5000 1",
+                            ["restore_ms", "p50_us", "p99_us"], rounds=9,
+                            about=f"5000 random pages of {small[1]} MiB, with keepers and sandbox "
+                            "(serve) and without (bare)"))
 
     # a fork copies page tables: of more memory, that alone would be most of the time
     little, storm = ["area", size(64, 16)], size(1500, 300)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The modes: plain is `criu restore`; peer is `criu lazy-pages` and `criu restore --lazy-pages`;
-# serve is `faultin serve` in its place; plugin is `criu restore --lazy-pages --libdir`, alone.
+# serve is `faultin serve` in its place; plugin is `criu restore --lazy-pages --libdir`, alone;
+# bare is serve with --no-keeper: one process, which nobody looks after.
 #
 # Time 0 is when nothing runs yet: the engine's start counts, since somebody waits for it.
 
@@ -15,7 +16,7 @@ import time
 from .images import tail
 from .processes import Child, Trouble, children, end_all, name, now, spawn
 
-MODES = ("plain", "peer", "serve", "plugin")
+MODES = ("plain", "peer", "serve", "plugin", "bare")
 OURS = ("serve", "plugin")
 
 
@@ -84,7 +85,8 @@ class Restore:
         common = ["-D", self.image.img, "-W", self.work, "-o", "engine.log", "--status-fd", str(fd)]
         if self.mode == "peer":
             return [self.tools.criu, "lazy-pages"] + common
-        return [self.tools.faultin, "serve"] + common + ["--json", "summary.json"]
+        bare = ["--no-keeper"] if self.mode == "bare" else []
+        return [self.tools.faultin, "serve"] + common + ["--json", "summary.json"] + bare
 
     def start_engine(self):
         ours, its = os.pipe()
@@ -112,7 +114,7 @@ class Restore:
         os.makedirs(self.work)
         self.engine = None
         self.start = now()
-        if self.mode in ("peer", "serve"):
+        if self.mode in ("peer", "serve", "bare"):
             self.start_engine()
         self.criu_start = now()
         return self.run_criu(seconds)
