@@ -16,15 +16,21 @@ libimages_a_SOURCES = \
 	images/packed.c \
 	images/packed.h \
 	images/pagemap-file.c \
+	images/pagemap-writer.c \
+	images/pagemap-writer.h \
 	images/pagemap.c \
 	images/pagemap.h \
 	images/pages.c \
 	images/pages.h \
 	images/parts.h \
 	images/pstree.c \
+	images/reach.c \
+	images/reach.h \
 	images/record.c \
 	images/record.h \
 	images/resolve.c \
+	images/segments.c \
+	images/segments.h \
 	images/slice.c \
 	images/slice.h \
 	images/touched.c \

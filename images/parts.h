@@ -15,6 +15,10 @@
 /* Magic numbers, and the largest records that are believed. */
 #define FI_CORE_MAGIC	 UINT32_C(0x55053847)
 #define FI_CORE_MAX	 (32 * 1024 * 1024) /* pending signals make the only large core */
+#define FI_MAGIC_FDINFO	 UINT32_C(0x56213732)
+#define FI_MAGIC_FILES	 UINT32_C(0x56303138)
+#define FI_MAGIC_IDS	 UINT32_C(0x54432030)
+#define FI_MAGIC_MEMFD	 UINT32_C(0x48453499)
 #define FI_PSTREE_MAGIC	 UINT32_C(0x50273030)
 #define FI_PSTREE_MAX	 (32 * 1024 * 1024) /* all threads of a task, 5 bytes each */
 #define FI_PAGEMAP_MAGIC UINT32_C(0x56084025)

@@ -41,8 +41,4 @@ void fi_slice_count(const struct fi_slice *slice, uint64_t *kept, uint64_t *left
 int fi_slice_write(const struct fi_slice *slice, const struct fi_image *image, int dirfd, int to,
 		   struct fi_error *err);
 
-/* Whether shared memory in the image at @dirfd has pages in a parent image: 1 or 0, or a negative errno
- * as fi_image_open's. */
-int fi_slice_shared_in_parent(int dirfd, struct fi_error *err);
-
 #endif

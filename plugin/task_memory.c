@@ -16,9 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "images/pages.h"
+#include "restore/uffd.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 
 #define CHUNK	    (UINT64_C(4) << 20)
 #define MAX_THREADS 16
@@ -116,7 +122,9 @@ int fi_pieces_present(pid_t pid, const struct fi_pieces *pieces, struct fi_piece
 
 struct job {
 	const struct fi_pieces *pieces;
-	int mem;
+	int (*put)(const struct job *job, struct fi_piece piece);
+	int file; /* that is written to, at the pieces' addresses */
+	int uffd; /* with put_missing */
 	pthread_mutex_t lock;
 	size_t next;	 /* piece */
 	uint64_t offset; /* in it */
@@ -149,18 +157,42 @@ static bool take(struct job *job, struct fi_piece *ret)
 	return some;
 }
 
-static int write_piece(int mem, struct fi_piece piece)
+static void advance(struct fi_piece *piece, uint64_t len)
+{
+	piece->addr += len;
+	piece->bytes += len;
+	piece->len -= len;
+}
+
+static int put(const struct job *job, struct fi_piece piece)
 {
 	while (piece.len > 0) {
-		ssize_t n = pwrite(mem, piece.bytes, piece.len, (off_t)piece.addr);
+		ssize_t n = pwrite(job->file, piece.bytes, piece.len, (off_t)piece.addr);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
-		piece.addr += (uint64_t)n;
-		piece.bytes += n;
-		piece.len -= (uint64_t)n;
+		advance(&piece, (uint64_t)n);
+	}
+	return 0;
+}
+
+/* Pages that are there already are overwritten: it was not the program that has touched them. */
+static int put_missing(const struct job *job, struct fi_piece piece)
+{
+	while (piece.len > 0) {
+		struct fi_piece page = { piece.addr, FI_PAGE_SIZE, piece.bytes };
+		uint64_t done;
+		int r = fi_uffd_copy(job->uffd, piece.addr, piece.bytes, piece.len, &done);
+
+		if (r == -EEXIST) {
+			r = put(job, page);
+			done = FI_PAGE_SIZE;
+		}
+		if (r < 0 && (r != -EAGAIN || done == 0))
+			return r;
+		advance(&piece, done);
 	}
 	return 0;
 }
@@ -171,7 +203,11 @@ static void *work(void *arg)
 	struct fi_piece piece;
 
 	while (take(job, &piece)) {
-		int r = write_piece(job->mem, piece);
+		int r;
+
+		/* What has to be faulted in first, the kernel copies in a much slower way. */
+		(void)madvise((void *)piece.bytes, piece.len, MADV_POPULATE_READ);
+		r = job->put(job, piece);
 
 		if (r < 0)
 			job->failed = r;
@@ -193,37 +229,60 @@ static unsigned nr_helpers(const struct fi_pieces *pieces)
 	return (unsigned)(chunks < (uint64_t)cpus ? chunks : (uint64_t)cpus) - 1;
 }
 
-int fi_pieces_write(pid_t pid, const struct fi_pieces *pieces, struct fi_error *err)
+/* Puts all pieces, by this thread and as many others.  Returns 0, or the last error. */
+static int put_all(struct job *job, unsigned wanted)
 {
-	fi_auto_close int mem = open_proc(pid, "mem", O_RDWR);
-	struct job job = { .pieces = pieces, .mem = mem, .lock = PTHREAD_MUTEX_INITIALIZER };
 	pthread_t helpers[MAX_THREADS];
-	unsigned wanted = nr_helpers(pieces), nr = 0;
+	unsigned nr = 0;
 	sigset_t all, before;
 
-	if (mem < 0)
-		return fi_error_set(err, mem, "cannot open its memory: %s", strerror(-mem));
+	job->next = 0;
+	job->offset = 0;
+	job->failed = 0;
+	(void)pthread_mutex_init(&job->lock, NULL);
 	/* CRIU's handlers are for its own thread. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (nr < wanted && pthread_create(&helpers[nr], NULL, work, &job) == 0)
+	while (nr < wanted && pthread_create(&helpers[nr], NULL, work, job) == 0)
 		nr++;
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)work(&job);
+	(void)work(job);
 	for (unsigned i = 0; i < nr; i++)
 		(void)pthread_join(helpers[i], NULL);
-	(void)pthread_mutex_destroy(&job.lock);
-	if (job.failed && nr > 0) {
-		/* A kernel may let only the thread that traces the task write where the task itself
-		 * may not (proc_mem.force_override=ptrace). */
-		job.failed = 0;
-		job.next = 0;
-		job.offset = 0;
-		(void)pthread_mutex_init(&job.lock, NULL);
-		(void)work(&job);
-		(void)pthread_mutex_destroy(&job.lock);
-	}
-	return job.failed ? fi_error_set(err, job.failed, "cannot write its memory: %s",
-					 strerror(-job.failed))
-			  : 0;
+	(void)pthread_mutex_destroy(&job->lock);
+	return job->failed;
+}
+
+int fi_pieces_write(pid_t pid, const struct fi_pieces *pieces, struct fi_error *err)
+{
+	fi_auto_close int mem = open_proc(pid, "mem", O_RDWR);
+	struct job job = { .pieces = pieces, .put = put, .file = mem };
+	const unsigned helpers = nr_helpers(pieces);
+	int r;
+
+	if (mem < 0)
+		return fi_error_set(err, mem, "cannot open its memory: %s", strerror(-mem));
+	r = put_all(&job, helpers);
+	/* A kernel may let only the thread that traces the task write where the task itself may not
+	 * (proc_mem.force_override=ptrace). */
+	if (r < 0 && helpers > 0)
+		r = put_all(&job, 0);
+	return r < 0 ? fi_error_set(err, r, "cannot write its memory: %s", strerror(-r)) : 0;
+}
+
+int fi_pieces_copy(pid_t pid, int uffd, const struct fi_pieces *pieces, struct fi_error *err)
+{
+	fi_auto_close int mem = open_proc(pid, "mem", O_RDWR);
+	struct job job = { .pieces = pieces, .put = put_missing, .file = mem, .uffd = uffd };
+	int r = mem < 0 ? mem : put_all(&job, nr_helpers(pieces));
+
+	return r < 0 ? fi_error_set(err, r, "cannot copy into its memory: %s", strerror(-r)) : 0;
+}
+
+int fi_pieces_write_file(int fd, const struct fi_pieces *pieces, struct fi_error *err)
+{
+	struct job job = { .pieces = pieces, .put = put, .file = fd };
+	int r = put_all(&job, 0); /* the kernel lets one at a time write to a file */
+
+	return r < 0 ? fi_error_set(err, r, "cannot write to a file of its: %s", strerror(-r)) : 0;
 }

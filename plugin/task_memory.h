@@ -1,9 +1,6 @@
 /* plugin/task_memory.h - writing the image's bytes into a stopped task, by all CPUs.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
- *
- * Through /proc/PID/mem, which asks for no rights of the mapping and takes a page of one's own where
- * it was shared with a sibling.  Memory that a userfaultfd watches must not be missing.
  */
 #ifndef FI_PLUGIN_TASK_MEMORY_H
 #define FI_PLUGIN_TASK_MEMORY_H
@@ -33,7 +30,16 @@ void fi_pieces_done(struct fi_pieces *pieces);
 int fi_pieces_present(pid_t pid, const struct fi_pieces *pieces, struct fi_pieces *ret,
 		      struct fi_error *err);
 
-/* Writes them all.  Returns 0, or a negative errno said in @err: some may be missing. */
+/* Each writes them all, and returns 0, or a negative errno said in @err: some may be missing. */
+
+/* Through /proc/PID/mem, which asks for no rights of a private mapping and takes a page of one's own
+ * where it was shared with a sibling.  Memory that a userfaultfd watches must not be missing. */
 int fi_pieces_write(pid_t pid, const struct fi_pieces *pieces, struct fi_error *err);
+
+/* Into memory that @uffd watches: faster by half, since the kernel clears no page first. */
+int fi_pieces_copy(pid_t pid, int uffd, const struct fi_pieces *pieces, struct fi_error *err);
+
+/* Into a file; addresses are offsets there. */
+int fi_pieces_write_file(int fd, const struct fi_pieces *pieces, struct fi_error *err);
 
 #endif

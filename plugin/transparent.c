@@ -20,6 +20,7 @@
 #include "images/slice.h"
 #include "plugin/handover.h"
 #include "plugin/host_log.h"
+#include "plugin/shared.h"
 #include "plugin/task_memory.h"
 #include "plugin/task_uffd.h"
 #include "plugin/view.h"
@@ -40,9 +41,10 @@ static struct {
 	bool on, broken;
 	struct fi_image *image;
 	struct fi_touched_list touched;
+	struct fi_shared shared;
 	struct task *tasks; /* by index in the image */
 	size_t nr_tasks, nr_missing;
-	int connection;
+	int connection; /* with the engine; -EBADF: no task needs one */
 } ours = { .connection = -EBADF };
 
 bool fi_transparent_on(void)
@@ -57,6 +59,7 @@ static void forget(void)
 	fi_close(&ours.connection);
 	free(ours.tasks);
 	fi_touched_done(&ours.touched);
+	fi_shared_done(&ours.shared);
 	fi_image_free(ours.image);
 	ours.image = NULL;
 	ours.tasks = NULL;
@@ -116,7 +119,7 @@ static int make_slices(int dirfd, const struct fi_settings *settings, struct fi_
 		       struct fi_error *err)
 {
 	const bool parent = has_parent(dirfd);
-	uint64_t lazy = 0;
+	uint64_t lazy = 0, all;
 	size_t nr = 0;
 
 	for (size_t i = 0; i < ours.nr_tasks; i++) {
@@ -136,21 +139,17 @@ static int make_slices(int dirfd, const struct fi_settings *settings, struct fi_
 		lazy += left_out << FI_PAGE_SHIFT;
 		slices[nr++] = task->slice;
 	}
-	if (lazy == 0)
+	all = lazy + ours.shared.bytes;
+	if (all == 0)
 		return fi_error_set(err, -ENODATA, "there is nothing that could be lazy");
-	if (lazy < settings->minimum_size)
+	if (all < settings->minimum_size)
 		return fi_error_set(err, -ENODATA,
 				    "%" PRIu64 " bytes could be lazy, minimum-size is %" PRIu64,
-				    lazy, settings->minimum_size);
-	if (parent) {
-		int r = fi_slice_shared_in_parent(dirfd, err);
-
-		if (r != 0)
-			return r < 0 ? r
-				     : fi_error_set(err, -ENODATA,
-						    "a parent image has pages of shared memory");
-	}
-	fi_host_log(FI_LOG_INFO, "leaving out %" PRIu64 " MiB of %zu tasks", lazy >> 20, nr);
+				    all, settings->minimum_size);
+	fi_host_log(FI_LOG_INFO,
+		    "leaving out %" PRIu64 " MiB of %zu tasks, filling %" PRIu64
+		    " MiB of shared memory",
+		    lazy >> 20, nr, ours.shared.bytes >> 20);
 	return (int)nr;
 }
 
@@ -189,6 +188,8 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 	r = fi_image_open(images_dirfd, &ours.image, err);
 	if (r == 0)
 		r = find_kept(images_dirfd, settings, err);
+	if (r == 0)
+		r = fi_shared_plan(images_dirfd, ours.image, &ours.shared, err);
 	if (r < 0)
 		return r;
 	ours.nr_tasks = fi_image_nr_tasks(ours.image);
@@ -201,18 +202,20 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 	nr = make_slices(images_dirfd, settings, slices, err);
 	if (nr < 0)
 		return nr;
-	view = fi_view_open(images_dirfd, ours.image, slices, (size_t)nr, err);
+	view = fi_view_open(images_dirfd, ours.image, slices, (size_t)nr, &ours.shared, err);
 	if (view < 0)
 		return fi_error_prefix(err, view, "cannot make a view of the image");
-	r = fi_handover_open(&ours.connection, &engines);
-	if (r < 0)
-		return fi_error_set(err, r, "no connection to an engine: %s", strerror(-r));
-	r = start(images_dirfd, engines, err);
-	if (r < 0)
-		return r;
-	r = tell_zombies();
-	if (r == 0)
-		r = show(view, images_dirfd);
+	if (nr > 0) {
+		r = fi_handover_open(&ours.connection, &engines);
+		if (r < 0)
+			return fi_error_set(err, r, "no connection to an engine: %s", strerror(-r));
+		r = start(images_dirfd, engines, err);
+		if (r == 0)
+			r = tell_zombies();
+		if (r < 0)
+			return r;
+	}
+	r = show(view, images_dirfd);
 	return r < 0 ? fi_error_set(err, r, "cannot show the view to CRIU: %s", strerror(-r)) : 0;
 }
 
@@ -382,12 +385,27 @@ static int serve_or_fill(struct task *task)
 	return r;
 }
 
+/* What it shares with others, if that is reached through this one. */
+static int fill_shared(const struct task *task)
+{
+	struct fi_error err = { "" };
+	int r = fi_shared_fill(&ours.shared, (size_t)(task - ours.tasks), task->pid, &err);
+
+	if (r < 0)
+		fi_host_log(FI_LOG_ERROR, "shared memory of pid %d cannot be restored: %s",
+			    (int)task->pid, err.text);
+	return r;
+}
+
 /* The engine has all tasks and says so; or it does not, and everything is filled. */
 static int finish(void)
 {
 	struct fi_error err = { "" };
-	int r = fi_handover_finish(ours.connection, FINISH_TIMEOUT_MS);
+	int r;
 
+	if (ours.connection < 0)
+		return 0;
+	r = fi_handover_finish(ours.connection, FINISH_TIMEOUT_MS);
 	if (r < 0)
 		fi_host_log(FI_LOG_WARN, "the engine does not answer (%s): restoring eagerly",
 			    strerror(-r));
@@ -437,7 +455,9 @@ int fi_transparent_task(pid_t pid)
 	ours.nr_missing--;
 	if (ours.broken)
 		r = -ECANCELED;
-	else if (task->sliced)
+	else
+		r = fill_shared(task);
+	if (r == 0 && task->sliced)
 		r = serve_or_fill(task);
 	if (r == 0 && ours.nr_missing == 0)
 		r = finish();

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -83,12 +84,17 @@ static int stack(int upper, int lower, struct fi_error *err)
 	return r < 0 ? fi_error_set(err, r, "overlay over the image: %s", strerror(-r)) : r;
 }
 
-/* A device like this hides what lower layers have by its name. */
-static int hide(int upper, int lower, const char *name, struct fi_error *err)
+static bool has(int dirfd, const char *name)
 {
 	struct stat st;
 
-	if (fstatat(lower, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+/* A device like this hides what lower layers have by its name. */
+static int hide(int upper, int lower, const char *name, struct fi_error *err)
+{
+	if (!has(lower, name))
 		return 0;
 	if (mknodat(upper, name, S_IFCHR, 0) < 0)
 		return fi_error_set(err, -errno, "'%s' cannot be hidden: %s", name,
@@ -97,13 +103,15 @@ static int hide(int upper, int lower, const char *name, struct fi_error *err)
 }
 
 int fi_view_open(int dirfd, const struct fi_image *image, const struct fi_slice *slices,
-		 size_t nr_slices, struct fi_error *err)
+		 size_t nr_slices, const struct fi_shared *shared, struct fi_error *err)
 {
 	fi_auto_close int memory = open_memory(dirfd, err);
 	int r = memory < 0 ? memory : 0;
 
 	for (size_t i = 0; r == 0 && i < nr_slices; i++)
 		r = fi_slice_write(&slices[i], image, dirfd, memory, err);
+	if (r == 0)
+		r = fi_shared_write(shared, image, dirfd, memory, has(dirfd, "parent"), err);
 	/* A relative link would lead out of the view, where nothing is; and CRIU minds. */
 	if (r == 0)
 		r = hide(memory, dirfd, "parent", err);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * CRIU restores from whatever directory its image descriptor refers to.  A view looks like the
- * image, but the pagemap and pages files of some tasks are those of their slices (images/slice.h), and
- * it has no parent.
+ * image, but the pagemap and pages files of some tasks are those of their slices (images/slice.h), there
+ * are none of the pages of shared memory that is filled here (shared.h), and it has no parent.
  * It is an overlay of a tmpfs over the image's directory, mounted nowhere: it has no path, cannot be
  * written through, and is gone with the last descriptor, however that comes about.
  */
@@ -14,11 +14,12 @@
 #include <stddef.h>
 
 #include "images/slice.h"
+#include "plugin/shared.h"
 
-/* Makes a view of the image in @dirfd with @slices in it.  Returns its directory's descriptor
+/* Makes a view of the image in @dirfd with @slices in it, and without @shared.  Returns its directory's descriptor
  * (CLOEXEC), or a negative errno, said in @err: the kernel has to be able to stack an overlay on the
  * image's file system. */
 int fi_view_open(int dirfd, const struct fi_image *image, const struct fi_slice *slices,
-		 size_t nr_slices, struct fi_error *err);
+		 size_t nr_slices, const struct fi_shared *shared, struct fi_error *err);
 
 #endif

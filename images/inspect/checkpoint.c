@@ -33,10 +33,7 @@ void fi_checkpoint_close(struct fi_checkpoint *cp)
 	for (i = 0; cp->more && i < fi_image_nr_tasks(cp->image); i++)
 		free(cp->more[i].threads);
 	free(cp->more);
-	for (i = 0; i < cp->nr_shared; i++)
-		fi_pagemap_done(&cp->shared[i].pagemap);
-	free(cp->shared);
-	fi_pages_done(&cp->shared_pages);
+	fi_segments_done(&cp->shared);
 	for (i = 0; i < cp->nr_files; i++)
 		free(cp->files[i].name);
 	free(cp->files);
@@ -79,14 +76,14 @@ int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct 
 
 size_t fi_checkpoint_nr_pages_files(const struct fi_checkpoint *cp)
 {
-	return fi_image_nr_pages_files(cp->image) + cp->shared_pages.nr;
+	return fi_image_nr_pages_files(cp->image) + cp->shared.pages.nr;
 }
 
 const struct fi_pages_file *fi_checkpoint_pages_file(const struct fi_checkpoint *cp, size_t i)
 {
 	size_t nr = fi_image_nr_pages_files(cp->image);
 
-	return i < nr ? fi_image_pages_file(cp->image, i) : &cp->shared_pages.files[i - nr];
+	return i < nr ? fi_image_pages_file(cp->image, i) : &cp->shared.pages.files[i - nr];
 }
 
 const struct fi_file *fi_checkpoint_file(const struct fi_checkpoint *cp, uint32_t id)
@@ -103,12 +100,11 @@ const struct fi_file *fi_checkpoint_file(const struct fi_checkpoint *cp, uint32_
 	return low < cp->nr_files && cp->files[low].id == id ? &cp->files[low] : NULL;
 }
 
-const struct fi_shared *fi_checkpoint_shared(const struct fi_checkpoint *cp,
-					     const struct fi_vma *vma)
+const struct fi_segment *fi_checkpoint_shared(const struct fi_checkpoint *cp,
+					      const struct fi_vma *vma)
 {
 	const struct fi_file *file;
 	uint64_t shmid = vma->shmid;
-	size_t i;
 
 	if (!(vma->status & (FI_VMA_ANON_SHARED | FI_VMA_SYSVIPC | FI_VMA_MEMFD)) ||
 	    (vma->status & (FI_VMA_ANON_PRIVATE | FI_VMA_FILE_PRIVATE)))
@@ -119,10 +115,7 @@ const struct fi_shared *fi_checkpoint_shared(const struct fi_checkpoint *cp,
 			return NULL;
 		shmid = file->shmid;
 	}
-	for (i = 0; i < cp->nr_shared; i++)
-		if (cp->shared[i].id == shmid)
-			return &cp->shared[i];
-	return NULL;
+	return fi_segments_find(&cp->shared, shmid);
 }
 
 /* Room for one more element of @size bytes in @array. */
@@ -142,63 +135,20 @@ static int make_room(void *array, size_t nr, size_t size, struct fi_error *err)
 
 /* --- shared memory ------------------------------------------------------------------------------ */
 
-static int find_shared(const char *name, uint64_t size, void *arg)
-{
-	static const char begin[] = "pagemap-shmem-";
-	struct fi_checkpoint *cp = arg;
-	unsigned long long id;
-	char *end;
-
-	if (strncmp(name, begin, strlen(begin)) != 0)
-		return 0;
-	errno = 0;
-	id = strtoull(name + strlen(begin), &end, 10);
-	if (errno || id > UINT32_MAX || end == name + strlen(begin) || strcmp(end, ".img") != 0)
-		return 0;
-	if (make_room(&cp->shared, cp->nr_shared, sizeof(*cp->shared), NULL) < 0)
-		return -ENOMEM;
-	cp->shared[cp->nr_shared++] = (struct fi_shared){ .id = (uint32_t)id };
-	return 0;
-}
-
-static int compare_shared(const void *a, const void *b)
-{
-	const struct fi_shared *left = a, *right = b;
-
-	return left->id < right->id ? -1 : left->id > right->id;
-}
-
 static int read_shared(struct fi_checkpoint *cp, struct fi_error *err)
 {
-	/* A segment as if it were one large mapping, since its pagemap has the same shape. */
-	const struct fi_vma vma = {
-		.start = 0,
-		.end = UINT64_MAX & ~(FI_PAGE_SIZE - 1),
-		.status = FI_VMA_REGULAR | FI_VMA_ANON_PRIVATE,
-		.lazy = true,
-	};
-	const struct fi_mm mm = { .vmas = &vma, .nr_vmas = 1 };
-	size_t nr = fi_image_nr_pages_files(cp->image), i, k;
-	char name[FI_PAGEMAP_NAME_MAX];
-	int r;
+	const size_t nr = fi_image_nr_pages_files(cp->image);
+	int r = fi_segments_read(&cp->chain, &cp->shared, err);
 
-	r = fi_image_dir_list(&cp->chain.dirs[0], find_shared, cp, err);
 	if (r < 0)
 		return r;
-	if (cp->nr_shared > 0)
-		qsort(cp->shared, cp->nr_shared, sizeof(*cp->shared), compare_shared);
-	for (i = 0; i < cp->nr_shared; i++) {
-		struct fi_pagemap *pm = &cp->shared[i].pagemap;
+	for (size_t i = 0; i < cp->shared.nr; i++) {
+		struct fi_pagemap *pm = &cp->shared.at[i].pagemap;
 
-		(void)snprintf(name, sizeof(name), "pagemap-shmem-%" PRIu32 ".img",
-			       cp->shared[i].id);
-		r = fi_pagemap_resolve(&cp->chain, name, &mm, &cp->shared_pages, pm, err);
-		if (r < 0)
-			return r;
-		for (k = 0; k < pm->nr_runs; k++)
+		for (size_t k = 0; k < pm->nr_runs; k++)
 			((struct fi_run *)pm->runs)[k].file += (uint16_t)nr;
 	}
-	if (nr + cp->shared_pages.nr > UINT16_MAX)
+	if (nr + cp->shared.pages.nr > UINT16_MAX)
 		return fi_error_set(err, -EPROTONOSUPPORT, "more than %d pages files", UINT16_MAX);
 	return 0;
 }

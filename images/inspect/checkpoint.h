@@ -10,6 +10,7 @@
 
 #include "images/inspect/archive.h"
 #include "images/parts.h"
+#include "images/segments.h"
 
 struct fi_thread {
 	uint32_t tid;
@@ -46,13 +47,6 @@ struct fi_task_more {
 	bool has_creds;
 };
 
-/* Shared memory: pages that tasks map together.  @pagemap's addresses count from the segment's
- * begin; its runs' `file` is an index for fi_checkpoint_pages_file. */
-struct fi_shared {
-	uint32_t id;
-	struct fi_pagemap pagemap;
-};
-
 struct fi_file {
 	uint32_t id, type;
 	char *name;	/* a path, or what it is */
@@ -67,10 +61,8 @@ struct fi_checkpoint {
 	struct fi_chain chain;
 	struct fi_image *image;
 	struct fi_task_more *more;
-	struct fi_shared *shared;
-	size_t nr_shared;
-	struct fi_pages_table shared_pages;
-	struct fi_file *files; /* ascending by id */
+	struct fi_segments shared; /* its runs' `file` is an index for fi_checkpoint_pages_file */
+	struct fi_file *files;	   /* ascending by id */
 	size_t nr_files;
 };
 
@@ -92,8 +84,8 @@ const struct fi_pages_file *fi_checkpoint_pages_file(const struct fi_checkpoint 
 const struct fi_file *fi_checkpoint_file(const struct fi_checkpoint *cp, uint32_t id);
 
 /* The segment of shared memory that @vma shows, or NULL. */
-const struct fi_shared *fi_checkpoint_shared(const struct fi_checkpoint *cp,
-					     const struct fi_vma *vma);
+const struct fi_segment *fi_checkpoint_shared(const struct fi_checkpoint *cp,
+					      const struct fi_vma *vma);
 
 /* "regular", "pipe", ...: a type of CRIU's fd_types. */
 const char *fi_file_type_name(uint32_t type);

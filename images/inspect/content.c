@@ -38,7 +38,7 @@ struct counting {
 
 static size_t nr_owners(const struct fi_checkpoint *cp)
 {
-	return fi_image_nr_tasks(cp->image) + cp->nr_shared;
+	return fi_image_nr_tasks(cp->image) + cp->shared.nr;
 }
 
 static const struct fi_pagemap *pagemap_of(const struct fi_checkpoint *cp, size_t owner)
@@ -46,7 +46,7 @@ static const struct fi_pagemap *pagemap_of(const struct fi_checkpoint *cp, size_
 	const size_t nr = fi_image_nr_tasks(cp->image);
 
 	return owner < nr ? fi_image_task(cp->image, owner)->pagemap
-			  : &cp->shared[owner - nr].pagemap;
+			  : &cp->shared.at[owner - nr].pagemap;
 }
 
 /* Counts one page that is not zero. */
@@ -179,7 +179,7 @@ static void add_report(const struct counting *c, struct fi_json *js, struct json
 			fi_json_u64(js, entry, "pid", fi_image_task(c->cp->image, i)->vpid);
 			fi_json_text(js, entry, "name", fi_image_task(c->cp->image, i)->comm);
 		} else {
-			fi_json_u64(js, entry, "segment", c->cp->shared[i - nr_tasks].id);
+			fi_json_u64(js, entry, "segment", c->cp->shared.at[i - nr_tasks].id);
 		}
 		add_counts(js, entry, &c->counts[i]);
 	}

@@ -99,8 +99,8 @@ int fi_report_estimate(const struct fi_checkpoint *cp, struct fi_json *js, struc
 		maps += task->mm ? task->mm->nr_vmas : 0;
 		tasks++;
 	}
-	for (i = 0; i < cp->nr_shared; i++)
-		shared += cp->shared[i].pagemap.nr_pages;
+	for (i = 0; i < cp->shared.nr; i++)
+		shared += cp->shared.at[i].pagemap.nr_pages;
 
 	fixed = FIXED_US + TASK_US * (double)tasks + MAPPING_US * (double)maps;
 	eager = fixed + (double)(sum.pages + shared) * (touch + read) / 1000;

@@ -9,12 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "images/parts.h" /* has some of the magic numbers */
+
 #define FI_MAGIC_CORE	    UINT32_C(0x55053847)
-#define FI_MAGIC_FDINFO	    UINT32_C(0x56213732)
-#define FI_MAGIC_FILES	    UINT32_C(0x56303138)
 #define FI_MAGIC_FS	    UINT32_C(0x51403912)
-#define FI_MAGIC_IDS	    UINT32_C(0x54432030)
-#define FI_MAGIC_MEMFD	    UINT32_C(0x48453499)
 #define FI_MAGIC_MM	    UINT32_C(0x57492820)
 #define FI_MAGIC_MNTS	    UINT32_C(0x55563928)
 #define FI_MAGIC_NETDEV	    UINT32_C(0x57373951)

@@ -55,7 +55,7 @@ struct fi_counts fi_count_vma(const struct fi_checkpoint *cp, const struct fi_ta
 			      const struct fi_vma *vma)
 {
 	struct fi_counts counts = fi_count_range(cp, task->pagemap, vma->start, vma->end);
-	const struct fi_shared *shared;
+	const struct fi_segment *shared;
 	uint64_t len = vma->end - vma->start;
 
 	shared = fi_checkpoint_shared(cp, vma);

@@ -310,7 +310,7 @@ static void add_map(const struct fi_checkpoint *cp, size_t task_nr, const struct
 		    struct fi_json *js, struct json_object *to)
 {
 	const struct fi_task_image *task = fi_image_task(cp->image, task_nr);
-	const struct fi_shared *shared = fi_checkpoint_shared(cp, vma);
+	const struct fi_segment *shared = fi_checkpoint_shared(cp, vma);
 	const struct fi_counts counts = fi_count_vma(cp, task, vma);
 	const char *why = fi_vma_why(vma, &counts);
 	const char prot[] = { vma->prot & PROT_READ ? 'r' : '-', vma->prot & PROT_WRITE ? 'w' : '-',
@@ -399,10 +399,10 @@ static void add_shared(const struct fi_checkpoint *cp, struct fi_json *js, struc
 	struct fi_counts counts;
 	size_t i;
 
-	for (i = 0; i < cp->nr_shared; i++) {
-		counts = fi_count_range(cp, &cp->shared[i].pagemap, 0, UINT64_MAX);
+	for (i = 0; i < cp->shared.nr; i++) {
+		counts = fi_count_range(cp, &cp->shared.at[i].pagemap, 0, UINT64_MAX);
 		entry = fi_json_object(js, list, NULL);
-		fi_json_u64(js, entry, "segment", cp->shared[i].id);
+		fi_json_u64(js, entry, "segment", cp->shared.at[i].id);
 		add_counts(js, entry, &counts);
 	}
 }

@@ -133,7 +133,7 @@ static void take_hit(struct search *s, uint64_t off)
 		if (s->hits++ >= FI_SEARCH_MAX)
 			return;
 		entry = fi_json_object(s->js, s->list, NULL);
-		fi_json_u64(s->js, entry, "segment", s->cp->shared[place->owner - nr_tasks].id);
+		fi_json_u64(s->js, entry, "segment", s->cp->shared.at[place->owner - nr_tasks].id);
 		fi_json_hex(s->js, entry, "address", addr);
 		return;
 	}
@@ -191,10 +191,10 @@ int fi_report_grep(const struct fi_checkpoint *cp, const struct fi_filter *filte
 	fi_json_bytes(js, grep, "pattern", pattern, len);
 	s.list = fi_json_array(js, grep, "hits");
 	s.window = malloc(FI_STREAM_BLOCK + FI_PATTERN_MAX);
-	for (i = 0; r == 0 && i < nr + cp->nr_shared; i++)
+	for (i = 0; r == 0 && i < nr + cp->shared.nr; i++)
 		r = add_places(&s, i,
 			       i < nr ? fi_image_task(cp->image, i)->pagemap
-				      : &cp->shared[i - nr].pagemap);
+				      : &cp->shared.at[i - nr].pagemap);
 	if (r < 0 || !s.window)
 		r = fi_error_set(err, -ENOMEM, "no memory to search");
 	if (s.nr_places > 0)

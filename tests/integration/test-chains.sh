@@ -28,14 +28,15 @@ make_chain()
 		die "nothing went into the parents"
 }
 
-# try_chains SCENARIO
+# try_chains SCENARIO [LAZY...]
 try_chains()
 {
-	local levels lazy mode name
+	local levels lazy mode name shares=("${@:2}")
 
+	[ ${#shares[@]} -gt 0 ] || shares=(0 50 100)
 	attempt "$1: dump" dump_scenario "$1"
 	for levels in 2 3; do
-		for lazy in 0 50 100; do
+		for lazy in "${shares[@]}"; do
 			name=$1-chain-$levels-$lazy
 			attempt "$1 in $levels levels, $lazy of 100 inherited pages lazy: split" \
 				make_chain "$1" "$name" "$((levels + lazy))" "$lazy" "$levels"
@@ -49,4 +50,5 @@ try_chains()
 
 try_chains fork-both
 try_chains tree
+try_chains siblings 0 # with shared memory
 tap_done

@@ -13,6 +13,7 @@ images_tests = \
 	tests/unit/test-images-model \
 	tests/unit/test-images-mutants \
 	tests/unit/test-images-nomem \
+	tests/unit/test-images-segments \
 	tests/unit/test-images-slice
 check_PROGRAMS += $(images_tests)
 TESTS += $(images_tests)
@@ -31,6 +32,9 @@ tests_unit_test_images_model_LDADD = $(images_test_ldadd)
 
 tests_unit_test_images_mutants_CFLAGS = $(images_test_cflags)
 tests_unit_test_images_mutants_LDADD = $(images_test_ldadd)
+
+tests_unit_test_images_segments_CFLAGS = $(images_test_cflags)
+tests_unit_test_images_segments_LDADD = $(images_test_ldadd)
 
 tests_unit_test_images_slice_CFLAGS = $(images_test_cflags)
 tests_unit_test_images_slice_LDADD = $(images_test_ldadd)

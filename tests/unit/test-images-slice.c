@@ -277,36 +277,6 @@ static void test_written(void **state)
 	}
 }
 
-static void test_shared_in_parent(void **state)
-{
-	Fi__Pb__PagemapEntry entries[] = {
-		builder_entry(0, 2, PE_PRESENT),
-		builder_entry(0x4000, 1, PE_PARENT),
-	};
-	Fi__Pb__PagemapHead head = FI__PB__PAGEMAP_HEAD__INIT;
-	struct builder b = { .version = 2 };
-	struct fi_error err = { "" };
-
-	(void)state;
-	builder_init(&b);
-	builder_inventory(&b, b.version);
-	assert_int_equal(fi_slice_shared_in_parent(b.dirfd, &err), 0);
-	head.pages_id = 7;
-	for (size_t nr = 1; nr <= 2; nr++) {
-		struct builder_file file = { 0 };
-
-		builder_magic(&b, &file, UINT32_C(0x56084025));
-		builder_record(&file, &head);
-		for (size_t i = 0; i < nr; i++)
-			builder_record(&file, &entries[i]);
-		builder_flush(&b, &file, "pagemap-shmem-3.img");
-		assert_int_equal(fi_slice_shared_in_parent(b.dirfd, &err), nr == 2);
-	}
-	builder_resize(&b, "pagemap-shmem-3.img", 5);
-	assert_int_equal(fi_slice_shared_in_parent(b.dirfd, &err), -EBADMSG);
-	builder_done(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,7 +284,6 @@ int main(void)
 		cmocka_unit_test(test_missing_thread),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_written),
-		cmocka_unit_test(test_shared_in_parent),
 	};
 
 	return cmocka_run_group_tests_name("images/slice", tests, NULL, NULL);

@@ -5,7 +5,7 @@
  *     split-image SEED LAZY IMAGE LEVEL0 LEVEL1 [LEVEL2...]
  *
  * Where the kernel tracks no dirty memory, CRIU makes no incremental dumps; this makes what they
- * would be.  Reads each pagemap-N.img of IMAGE and its pages file, and writes both into every LEVEL
+ * would be.  Reads each pagemap-N.img and pagemap-shmem-N.img of IMAGE and its pages file, and writes both into every LEVEL
  * directory, LEVEL0 being the newest: for every stretch of pages one level is drawn (from SEED)
  * that holds its bytes.  Levels above it say PE_PARENT there, as CRIU does; levels below it may
  * hold what the pages were earlier, which is any bytes but the right ones, so that a reader who
@@ -283,6 +283,10 @@ static void split(const char *dir, const char *pagemap_name)
 
 static bool is_pagemap(const char *name)
 {
+	static const char shared[] = "pagemap-shmem-";
+
+	if (strncmp(name, shared, strlen(shared)) == 0)
+		return true;
 	return strncmp(name, "pagemap-", 8) == 0 && isdigit((unsigned char)name[8]);
 }
 
