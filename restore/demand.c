@@ -25,11 +25,16 @@
 #include "restore/witness.h"
 
 /* A stream goes on where everything up to here beyond its last pages is filled: by the drain. */
-#define STREAM_REACH (UINT64_C(16) << 20)
+#define STREAM_REACH (UINT64_C(32) << 20)
 
 /* The drain keeps so far ahead of a stream: it fills what comes then, and the stream's own faults
  * what comes first.  Side by side they would wait for each other at every chunk. */
 #define STREAM_LEAD (UINT64_C(2) << 20)
+
+/* In a child it goes no further than half of what the stream has been through: the most that it may fill in
+ * vain.  With less than this it would have nothing to do while the task reads what it has filled. */
+#define AHEAD_MIN (UINT64_C(4) << 20)
+#define AHEAD_MAX (UINT64_C(16) << 20)
 
 /* A fault of a stream brings along twice what the last one did, up to here: each costs a wait at the gate
  * and a change of threads, and its pages less than a millisecond. */
@@ -76,6 +81,13 @@ static bool in_stream(struct fi_space *space, uint64_t addr)
 	return addr == space->stream_next ||
 	       !fi_space_next_owed(space, space->stream_next, FI_PAGE_SIZE, &next) ||
 	       next.addr >= addr;
+}
+
+static uint64_t ahead_of(uint64_t stream)
+{
+	if (stream / 2 < AHEAD_MIN)
+		return AHEAD_MIN;
+	return stream / 2 < AHEAD_MAX ? stream / 2 : AHEAD_MAX;
 }
 
 static void tell(const struct fi_space *space, const struct fi_extent *extent, uint64_t len,
@@ -130,7 +142,8 @@ static uint64_t fill_ahead(struct fi_space *space, uint64_t addr, uint64_t end, 
 /* @again: it was parked. */
 static void serve(struct fi_space *space, uint64_t addr, bool again)
 {
-	uint64_t want = in_stream(space, addr) ? space->stream_len : FI_PAGE_SIZE;
+	bool goes_on = in_stream(space, addr);
+	uint64_t want = goes_on ? space->stream_len : FI_PAGE_SIZE;
 	struct fi_extent extent = fi_space_look(space, addr, at_once(want));
 	uint8_t room[FI_FETCH_MAX] __attribute__((aligned(FI_PAGE_SIZE)));
 	enum fi_filled how;
@@ -153,7 +166,10 @@ static void serve(struct fi_space *space, uint64_t addr, bool again)
 	case FI_FILLED:
 	case FI_FILLED_POISON:
 		if (want > FI_PAGE_SIZE)
-			fi_drain_keep_off(space, addr, addr + len + STREAM_LEAD);
+			fi_drain_keep_off(space, addr, addr + len + STREAM_LEAD,
+					  ahead_of(addr - space->stream_from));
+		else if (!goes_on)
+			space->stream_from = addr;
 		space->stream_next = addr + len;
 		space->stream_len = want < STREAM_MAX ? 2 * want : STREAM_MAX;
 		break;

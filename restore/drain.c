@@ -30,7 +30,7 @@ static bool next_free(struct fi_space *space, uint64_t addr, uint64_t chunk, enu
 	    ret->addr < space->kept_to)
 		found = fi_space_next_owed(space, space->kept_to, chunk, ret);
 	return found && (pace != FI_PACE_AHEAD || (ret->addr >= space->kept_to &&
-						   ret->addr < space->kept_to + FI_DRAIN_AHEAD));
+						   ret->addr < space->kept_to + space->kept_reach));
 }
 
 /* A new claim, from the space's cursor on and around the end of memory if need be. */
@@ -40,7 +40,7 @@ static bool stake(struct fi_space *space, struct fi_claim *claim, uint64_t chunk
 	bool found = next_free(space, space->drain_at, chunk, pace, ret);
 
 	if (!found && pace == FI_PACE_AHEAD)
-		space->drain_at = space->kept_to + FI_DRAIN_AHEAD;
+		space->drain_at = space->kept_to + space->kept_reach;
 	else if (!found && space->drain_at)
 		found = next_free(space, 0, chunk, pace, ret);
 	if (found) {
@@ -75,16 +75,17 @@ bool fi_drain_is_behind(struct fi_space *space)
 	bool behind;
 
 	(void)pthread_mutex_lock(&space->drain_lock);
-	behind = space->drain_at < space->kept_to + FI_DRAIN_AHEAD;
+	behind = space->drain_at < space->kept_to + space->kept_reach;
 	(void)pthread_mutex_unlock(&space->drain_lock);
 	return behind;
 }
 
-void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to)
+void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to, uint64_t reach)
 {
 	(void)pthread_mutex_lock(&space->drain_lock);
 	space->kept_from = from;
 	space->kept_to = to;
+	space->kept_reach = reach;
 	space->drain_at = to;
 	(void)pthread_mutex_unlock(&space->drain_lock);
 }

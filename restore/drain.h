@@ -11,12 +11,9 @@ enum fi_pace {
 	FI_PACE_FULL,
 	FI_PACE_SHORT, /* faults arrive in this space: short chunks, so that the gate is soon free */
 	FI_PACE_STREAM, /* faults arrive in order: chunks that keep ahead of them */
-	FI_PACE_AHEAD,	/* the same, and no further ahead than FI_DRAIN_AHEAD */
+	FI_PACE_AHEAD,	/* the same, and no further ahead than the stream is sure of */
 	FI_PACE_GENTLE, /* a task waits for the disk: read no more than the chunk itself */
 };
-
-/* How far ahead of a stream a space is filled that is not to be filled as a whole: bytes. */
-#define FI_DRAIN_AHEAD (UINT64_C(4) << 20)
 
 /* Where a drain worker is at work in a space: [at, end), at most a page table's worth, so that two
  * workers do not meet at one page table's lock.  All zero: nowhere yet. */
@@ -34,7 +31,8 @@ enum fi_step fi_drain_step(struct fi_space *space, struct fi_claim *claim, enum 
 /* Whether there may be something for FI_PACE_AHEAD. */
 bool fi_drain_is_behind(struct fi_space *space);
 
-/* While faults arrive, [from, to) is left to them, and the next claim begins behind it. */
-void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to);
+/* While faults arrive, [from, to) is left to them, and the next claim begins behind it; with FI_PACE_AHEAD
+ * it ends @reach bytes behind @to. */
+void fi_drain_keep_off(struct fi_space *space, uint64_t from, uint64_t to, uint64_t reach);
 
 #endif

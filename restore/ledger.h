@@ -82,7 +82,7 @@ struct fi_session_record {
 	_Atomic uint32_t phase;
 	_Atomic uint32_t ready;	      /* the engine has said that it listens */
 	_Atomic uint32_t reported;    /* FI_KEPT_REPORT is complete */
-	uint64_t connected, restored; /* ns, monotonic; 0: not yet */
+	_Atomic uint64_t connected, restored; /* ns, monotonic; 0: not yet */
 	uint64_t nr_tasks, nr_zombies, nr_lazy_pages;
 	struct fi_counters ended;	       /* of all spaces that have ended */
 	_Atomic uint64_t nr_forked, nr_failed; /* spaces there were */

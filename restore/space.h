@@ -115,12 +115,13 @@ struct fi_space {
 	size_t nr_parked, room_parked;
 
 	/* demand.c: a stream is a task that walks on where the last fault's pages ended. */
-	uint64_t stream_next;
+	uint64_t stream_from, stream_next;
 	_Atomic uint64_t stream_len; /* bytes to give at the next fault of the stream */
 
 	pthread_mutex_t drain_lock; /* picking the next chunk */
 	uint64_t drain_at;
 	uint64_t kept_from, kept_to; /* addresses that the drain leaves to a stream */
+	uint64_t kept_reach;	     /* how far behind them it keeps ahead of the stream: bytes */
 
 	/* Its record's; its own before it has one, and once it is retired. */
 	struct fi_counters *_Atomic count;

@@ -204,6 +204,10 @@ static void a_long_stream_is_woken_last(void **state)
 		for (uint64_t page = at; page < at + nr; page++)
 			assert_false(owed(page));
 		assert_true(owed(at + nr));
+		/* no further ahead than half of what it has been through, or 4 MiB */
+		if (nr > 1)
+			assert_int_equal(space->kept_reach,
+					 at / 2 < 1024 ? 1024 * PAGE : at / 2 * PAGE);
 	}
 }
 

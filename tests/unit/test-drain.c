@@ -277,7 +277,7 @@ static void the_drain_keeps_off_a_stream(void **state)
 {
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_STREAM), FI_STEP_MORE);
 	assert_copy(0, 0, 16);
-	fi_drain_keep_off(space, BASE + 20 * PAGE, BASE + 100 * PAGE);
+	fi_drain_keep_off(space, BASE + 20 * PAGE, BASE + 100 * PAGE, 0);
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_STREAM), FI_STEP_MORE);
 	assert_copy(1, 100, 16); /* 16 to 20 is too near */
 	claim = (struct fi_claim){ 0 };
@@ -294,12 +294,12 @@ static void the_drain_keeps_off_a_stream(void **state)
 /* A space that is not to be filled as a whole is filled ahead of its stream, and so far. */
 static void a_stream_is_helped_so_far_and_no_further(void **state)
 {
-	const uint64_t ahead = FI_DRAIN_AHEAD / PAGE, from = 1000, to = 1100;
+	const uint64_t ahead = 1024, from = 1000, to = 1100;
 
 	(void)teardown(NULL);
 	make(toy_simple(BASE, 4096));
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_AHEAD), FI_STEP_IDLE); /* no stream */
-	fi_drain_keep_off(space, BASE + from * PAGE, BASE + to * PAGE);
+	fi_drain_keep_off(space, BASE + from * PAGE, BASE + to * PAGE, ahead * PAGE);
 	assert_true(fi_drain_is_behind(space));
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_AHEAD), FI_STEP_MORE);
 	assert_copy(0, to, 16);
@@ -309,7 +309,7 @@ static void a_stream_is_helped_so_far_and_no_further(void **state)
 	/* a chunk may begin in front of the limit and end behind it */
 	assert_in_range(space->count->drained, ahead, ahead + 15);
 	assert_true(fi_space_look(space, BASE + (to - 1) * PAGE, PAGE).owed);
-	fi_drain_keep_off(space, BASE + (from + 64) * PAGE, BASE + (to + 64) * PAGE);
+	fi_drain_keep_off(space, BASE + (from + 64) * PAGE, BASE + (to + 64) * PAGE, ahead * PAGE);
 	assert_true(fi_drain_is_behind(space));
 	assert_int_equal(fi_drain_step(space, &claim, FI_PACE_AHEAD), FI_STEP_MORE);
 }
