@@ -23,7 +23,7 @@
 #include "restore/log.h"
 #include "restore/store_entry.h"
 
-#define PATIENCE_MS 1000
+#define PATIENCE_MS 5000
 
 static bool offered(void)
 {

@@ -93,6 +93,49 @@ hanging()
 	until_true 10 no_orphans
 }
 
+# goes_on NUMBER: that engine serves
+goes_on()
+{
+	grep -q "engine $1 goes on" "$work/engine.log"
+}
+
+kill_engine()
+{
+	local pid
+
+	for pid in $(<"/proc/$engine/task/$engine/children"); do
+		[ "$(<"/proc/$pid/comm")" != faultin-engine ] || kill -KILL "$pid"
+	done
+}
+
+# Threads that wait for the disk die with their engine: the next one does not wait for it.
+hanging_and_killed()
+{
+	local before_criu=pause_drain
+
+	trap finish EXIT
+	insert_disk
+	rm -f "$case"/run/done-* "$case/run/go"
+	find_pages 20000000 40000000
+	restore serve
+	echo "hang $file 0 $size" >"$troubles"
+	: >"$case/run/go"
+	"$faultin" resume "$engine" || die "cannot resume"
+	until_true 20 grep -q 'waits for the disk' "$work/engine.log" || die "nobody waits"
+	kill_engine
+	until_true 20 goes_on 2 || die "the next engine waits for the disk"
+	until_true 30 done_are 0 1 2 || die "others wait, too: $(ls "$case/run")"
+	kill_engine
+	until_true 20 goes_on 3 || die "the one after it waits for the disk"
+	! done_are 3 || die "nothing hangs"
+	: >"$troubles"
+	until_true 60 judged || die "no verdict in 60 s"
+	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_engine serve
+	rm "$case/run/stay"
+	until_true 10 no_orphans
+}
+
 # The scenario latency is measured by tests/faults/neighbour.
 attempt "bus: dump" dump_scenario bus
 case=$tmp/bus
@@ -100,4 +143,5 @@ attempt "pages that cannot be read" unreadable
 attempt "neighbours: dump" dump_scenario neighbours
 case=$tmp/neighbours
 attempt "a disk that hangs" hanging
+attempt "a disk that hangs, and engines that are killed" hanging_and_killed
 tap_done
