@@ -27,7 +27,7 @@ man_sources = \
 	doc/faultin-probes.7.scd
 EXTRA_DIST += $(man_sources) doc/design.md doc/keeper.md doc/model.md doc/placement.md doc/transparent.md \
 	doc/inspect-dark.png doc/inspect-light.png doc/top.png \
-	doc/trace-dark.png doc/trace-light.png
+	doc/trace-chrome.png doc/trace-dark.png doc/trace-light.png
 
 # For Grafana to import.
 dist_pkgdata_DATA = doc/faultin-grafana.json

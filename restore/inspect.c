@@ -21,6 +21,7 @@
 #include "images/inspect/memory.h"
 #include "images/inspect/text.h"
 #include "images/inspect/trace.h"
+#include "restore/complain.h"
 
 static const char usage[] =
 	"Usage: faultin inspect [OPTION]... DIR|ARCHIVE|-\n"
@@ -208,11 +209,8 @@ int fi_inspect_main(int argc, char **argv)
 	struct fi_error err = { "" };
 	int r;
 
-	if (fi_inspect_parse(argc, argv, &options, &err) < 0) {
-		(void)fprintf(stderr, "faultin inspect: %s\nTry 'faultin inspect --help'.\n",
-			      err.text);
-		return 2;
-	}
+	if (fi_inspect_parse(argc, argv, &options, &err) < 0)
+		return fi_complain_misuse("inspect", err.text);
 	if (options.help) {
 		(void)fputs(usage, stdout);
 		return 0;
@@ -222,10 +220,7 @@ int fi_inspect_main(int argc, char **argv)
 		return 0;
 	}
 	r = inspect(&options, &err);
-	if (r < 0) {
-		(void)fputs("faultin inspect: ", stderr);
-		fi_text_put(err.text[0] ? err.text : strerror(-r), stderr);
-		(void)fputc('\n', stderr);
-	}
+	if (r < 0)
+		fi_complain("inspect", NULL, err.text[0] ? err.text : strerror(-r));
 	return r < 0 ? 1 : 0;
 }

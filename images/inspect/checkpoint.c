@@ -46,6 +46,13 @@ void fi_checkpoint_close(struct fi_checkpoint *cp)
 	*cp = (struct fi_checkpoint){ .fd = -EBADF };
 }
 
+/* An archive that was unpacked has its image one floor below. */
+static bool is_above_image(int dir)
+{
+	return faccessat(dir, "inventory.img", F_OK, 0) < 0 && errno == ENOENT &&
+	       faccessat(dir, "checkpoint/inventory.img", F_OK, 0) == 0;
+}
+
 int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct fi_image_dir *ret,
 			     struct fi_error *err)
 {
@@ -65,7 +72,11 @@ int fi_checkpoint_open_place(const char *path, struct fi_checkpoint *cp, struct 
 	*ret = (struct fi_image_dir){ .fd = -EBADF };
 	if (S_ISDIR(st.st_mode)) {
 		ret->fd = cp->fd;
-		return 0;
+		return is_above_image(cp->fd)
+			       ? fi_error_set(err, -ENOENT,
+					      "'%s' has no image, but its 'checkpoint' has one",
+					      path)
+			       : 0;
 	}
 	r = fi_archive_open(cp->fd, &cp->archive, err);
 	if (r < 0)
@@ -433,8 +444,9 @@ int fi_checkpoint_open(const char *path, struct fi_checkpoint *cp, struct fi_err
 	int r;
 
 	r = fi_checkpoint_open_place(path, cp, &first, err);
-	if (r == 0)
-		r = fi_chain_open(&cp->chain, &first, err);
+	if (r < 0)
+		return r;
+	r = fi_chain_open(&cp->chain, &first, err);
 	if (r == 0)
 		r = fi_image_read(&cp->chain, &cp->image, err);
 	if (r == 0)
@@ -445,5 +457,5 @@ int fi_checkpoint_open(const char *path, struct fi_checkpoint *cp, struct fi_err
 		r = read_files(cp, err);
 	if (r == 0)
 		r = read_memfds(cp, err);
-	return r;
+	return r < 0 ? fi_error_prefix(err, r, "'%s'", path) : 0;
 }

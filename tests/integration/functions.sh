@@ -244,6 +244,17 @@ pause_drain()
 	"$faultin" pause "$engine" || die "cannot pause"
 }
 
+# engine_pid: of `faultin serve`, the process that does the work
+engine_pid()
+{
+	local pid comm
+
+	for pid in $(<"/proc/$engine/task/$engine/children"); do
+		read -r comm <"/proc/$pid/comm"
+		[ "$comm" != faultin-engine ] || echo "$pid"
+	done
+}
+
 # Waits for the engine, which has to end by itself while the tasks live on, with exit status 0.
 check_engine()
 {

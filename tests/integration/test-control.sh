@@ -62,17 +62,6 @@ end_task()
 	[ -z "$(ls "$FAULTIN_RUNTIME_DIR")" ] || die "left behind: $(ls "$FAULTIN_RUNTIME_DIR")"
 }
 
-# engine_pid: the process of the session that does the work
-engine_pid()
-{
-	local pid comm
-
-	for pid in $(<"/proc/$engine/task/$engine/children"); do
-		read -r comm <"/proc/$pid/comm"
-		[ "$comm" != faultin-engine ] || echo "$pid"
-	done
-}
-
 pauses_and_completes()
 {
 	local before

@@ -245,6 +245,17 @@ refuses()
 		die "exit status $status, expected $expected: $(<"$tmp/out")"
 }
 
+# As an archive leaves it that was unpacked.
+is_above()
+{
+	mkdir "$tmp/unpacked"
+	ln -s "$case/img" "$tmp/unpacked/checkpoint"
+	refuses "$tmp/unpacked"
+	grep -q "'$tmp/unpacked' has no image, but its 'checkpoint' has one" "$tmp/out" ||
+		die "it says: $(<"$tmp/out")"
+	"$faultin" inspect --maps "$tmp/unpacked/checkpoint" >"$tmp/out" || die "there is none below"
+}
+
 attempt "rich: dump" dump_watched rich python3 "$here/programs/rich.py"
 case=$tmp/rich
 attempt "rich: two counts and /proc agree" agrees
@@ -258,6 +269,7 @@ attempt "rich: .tar.zst" archived a.tar.zst -I zstd
 expected=1
 attempt "no such image: exit status 1" refuses "$tmp/no-such"
 attempt "no image: exit status 1" refuses "$tmp"
+attempt "above an image: exit status 1" is_above
 attempt "no such task: exit status 1" refuses --task 1 "$case/img"
 expected=2
 attempt "no argument: exit status 2" refuses

@@ -41,17 +41,6 @@ end_task()
 	check_nothing_left serve
 }
 
-# engine_pid: the process of the session that does the work
-engine_pid()
-{
-	local pid comm
-
-	for pid in $(<"/proc/$engine/task/$engine/children"); do
-		read -r comm <"/proc/$pid/comm"
-		[ "$comm" != faultin-engine ] || echo "$pid"
-	done
-}
-
 tells_of_each_fault()
 {
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
