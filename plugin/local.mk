@@ -26,6 +26,7 @@ plugin_parts = \
 	plugin/policy.c plugin/policy.h \
 	plugin/program.c plugin/program.h \
 	plugin/shared.c plugin/shared.h \
+	plugin/task_call.c plugin/task_call.h \
 	plugin/task_memory.c plugin/task_memory.h \
 	plugin/task_uffd.c plugin/task_uffd.h \
 	plugin/transparent.c plugin/transparent.h \

@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The fast way is UFFDIO_COPY: the kernel takes a new page, copies and shows it, and several threads
- * can do so in one segment.  It takes a userfaultfd of the task's for a moment.  A memory file that is
- * open is mapped into the task meanwhile.  Where that cannot be had, the bytes are written; and to
- * segments of System V, which the kernel does not let anybody watch.
+ * can do so in one segment.  It takes a userfaultfd of the task's for a moment.  What the task has open,
+ * and segments of System V, it maps for it meanwhile.  Where that cannot be had, the bytes are written.
  */
 #include "config.h"
 
@@ -24,7 +23,7 @@
 
 #include "common/cleanup.h"
 #include "plugin/host_log.h"
-#include "plugin/inject.h"
+#include "plugin/task_call.h"
 #include "plugin/task_memory.h"
 #include "plugin/task_uffd.h"
 #include "restore/uffd.h"
@@ -146,41 +145,67 @@ static int copy(struct filling *f, const struct fi_window *windows, size_t nr, s
 	return r;
 }
 
-/* Has the task make a system call.  Returns its result. */
-static int64_t call(struct filling *f, long nr, const uint64_t arg[6], struct fi_error *err)
+/* Through a mapping of the file, descriptor @fd there, that the task has for the moment. */
+static int copy_into(struct filling *f, struct fi_task_call *tc, int fd, uint64_t size,
+		     struct fi_error *err)
 {
-	struct fi_injection in;
-	int64_t result = 0;
-	int r = fi_inject_begin(f->pid, &in, err);
-
-	if (r < 0)
-		return r;
-	r = fi_inject_call(&in, nr, arg, &result);
-	if (fi_inject_end(&in) < 0 || r < 0) {
-		f->intact = false;
-		return fi_error_set(err, -EIO, "its registers cannot be put back");
-	}
-	return result;
-}
-
-/* Through a mapping that the task has for the moment. */
-static int copy_into_file(struct filling *f, struct fi_error *err)
-{
-	const uint64_t size = (f->reach->size + FI_PAGE_SIZE - 1) & ~(FI_PAGE_SIZE - 1);
-	const uint64_t map[6] = { 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, f->reach->fd };
-	const int64_t addr = call(f, SYS_mmap, map, err);
+	const int64_t addr = fi_task_call(tc, SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+					  (uint64_t)fd, 0);
 	const struct fi_window window = { (uint64_t)addr, 0, size };
-	const uint64_t unmap[6] = { (uint64_t)addr, size };
 	int r;
 
 	if (addr < 0)
-		return f->intact ? fi_error_set(err, (int)addr, "it cannot map its file: %s",
-						strerror((int)-addr))
-				 : (int)addr;
+		return fi_error_set(err, (int)addr, "it cannot map its file: %s",
+				    strerror((int)-addr));
 	r = copy(f, &window, 1, err);
-	if (call(f, SYS_munmap, unmap, err) < 0)
-		f->intact = false;
-	return f->intact ? r : -EIO;
+	if (fi_task_call(tc, SYS_munmap, (uint64_t)addr, size, 0, 0, 0, 0) < 0)
+		tc->broken = true;
+	return r;
+}
+
+/* The kernel lets nobody watch a mapping that shmat(2) has made, but another one of the same file. */
+static int open_segment(const struct filling *f)
+{
+	const struct fi_window *window = f->reach->windows;
+	char path[96];
+	int fd;
+
+	if (f->reach->nr_windows != 1 || window->from != 0)
+		return -EINVAL;
+	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)f->pid,
+		       window->addr, window->addr + window->to);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int copy_into_segment(struct filling *f, struct fi_task_call *tc, struct fi_error *err)
+{
+	fi_auto_close int ours = open_segment(f);
+	int there, r;
+
+	if (ours < 0)
+		return fi_error_set(err, ours, "its segment cannot be opened: %s", strerror(-ours));
+	there = fi_task_call_give(tc, ours, err);
+	if (there < 0)
+		return there;
+	r = copy_into(f, tc, there, f->reach->windows->to, err);
+	fi_task_call_close(tc, there);
+	return r;
+}
+
+/* What the task has not mapped, or not in a way that will do. */
+static int copy_elsewhere(struct filling *f, struct fi_error *err)
+{
+	const uint64_t size = (f->reach->size + FI_PAGE_SIZE - 1) & ~(FI_PAGE_SIZE - 1);
+	struct fi_task_call tc;
+	int r = fi_task_call_begin(f->pid, &tc, err);
+
+	if (r < 0)
+		return r;
+	r = f->reach->sysv ? copy_into_segment(f, &tc, err)
+			   : copy_into(f, &tc, (int)f->reach->fd, size, err);
+	f->intact = fi_task_call_end(&tc);
+	return f->intact ? r : fi_error_set(err, -EIO, "its registers cannot be put back");
 }
 
 /* Not beyond its end, which would move. */
@@ -233,9 +258,9 @@ static int fill(struct filling *f, struct fi_error *err)
 			    (int)f->pid, f->reach->fd);
 		return 0;
 	}
-	if (f->uffd >= 0 && !f->reach->sysv) {
-		r = file ? copy_into_file(f, &why)
-			 : copy(f, f->reach->windows, f->reach->nr_windows, &why);
+	if (f->uffd >= 0) {
+		r = file || f->reach->sysv ? copy_elsewhere(f, &why)
+					   : copy(f, f->reach->windows, f->reach->nr_windows, &why);
 		if (!f->intact) {
 			*err = why;
 			return r;
@@ -257,15 +282,11 @@ static const struct fi_reach *reach_of(const struct fi_shared *shared, size_t i,
 	return reach && reach->task == task ? reach : NULL;
 }
 
-/* Whether a userfaultfd would be of use. */
-static bool has_watchable(const struct fi_shared *shared, size_t task)
+static bool has_any(const struct fi_shared *shared, size_t task)
 {
-	for (size_t i = 0; i < shared->reaches.nr; i++) {
-		const struct fi_reach *reach = reach_of(shared, i, task);
-
-		if (reach && !reach->sysv)
+	for (size_t i = 0; i < shared->reaches.nr; i++)
+		if (reach_of(shared, i, task))
 			return true;
-	}
 	return false;
 }
 
@@ -277,12 +298,12 @@ int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, struc
 	struct fi_error why = { "" };
 	int r = 0;
 
-	if (has_watchable(shared, task)) {
-		f.uffd = fi_task_uffd(pid, &f.intact, &why);
-		if (f.uffd < 0)
-			fi_host_log(FI_LOG_INFO, "shared memory of pid %d is written: %s", (int)pid,
-				    why.text);
-	}
+	if (!has_any(shared, task))
+		return 0;
+	f.uffd = fi_task_uffd(pid, &f.intact, &why);
+	if (f.uffd < 0)
+		fi_host_log(FI_LOG_INFO, "shared memory of pid %d is written: %s", (int)pid,
+			    why.text);
 	if (!f.intact) {
 		*err = why;
 		return -EIO;

@@ -4,7 +4,7 @@
  *
  * A task without CAP_SYS_PTRACE may not call userfaultfd(2), unless vm.unprivileged_userfaultfd is
  * set.  But it may ask a /dev/userfaultfd (Linux 6.1) that somebody else has opened: that one is
- * handed to it over a socket pair, for which it gets a page of memory for a moment.
+ * handed to it.
  */
 #include "config.h"
 
@@ -13,17 +13,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "plugin/container.h"
-#include "plugin/inject.h"
 #include "plugin/outside.h"
+#include "plugin/task_call.h"
 #include "restore/uffd.h"
 
 #define DEVICE "/dev/userfaultfd"
@@ -32,221 +30,56 @@
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
 #endif
 
-#define SCRATCH_BYTES 4096
-
-/* What the task's page holds. */
-struct scratch {
-	int pair[2];
-	struct msghdr header;
-	struct iovec iov;
-	char byte;
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-};
-
-/* One attempt.  `broken`: a call could not be made. */
-struct request {
-	struct fi_injection in;
-	int pidfd, mem;
-	bool broken;
-};
-
-static int64_t call(struct request *rq, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-		    uint64_t e, uint64_t f)
-{
-	const uint64_t arg[6] = { a, b, c, d, e, f };
-	int64_t result = -EIO;
-	int r = rq->broken ? -EIO : fi_inject_call(&rq->in, nr, arg, &result);
-
-	if (r < 0)
-		rq->broken = true;
-	return r < 0 ? r : result;
-}
-
-static void close_there(struct request *rq, int fd)
-{
-	if (fd >= 0)
-		(void)call(rq, SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0);
-}
-
-/* Our copy of descriptor @fd of the task. */
-static int fetch(const struct request *rq, int fd)
-{
-	int copy = (int)syscall(SYS_pidfd_getfd, rq->pidfd, fd, 0);
-
-	return copy < 0 ? -errno : copy;
-}
-
-/* --- through the device -------------------------------------------------------------------- */
-
-static int send_descriptor(int socket, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, MSG_NOSIGNAL) == 1 ? 0 : -errno;
-}
-
-static int peek(const struct request *rq, uint64_t page, struct scratch *ret)
-{
-	ssize_t n = pread(rq->mem, ret, sizeof(*ret), (off_t)page);
-
-	return n == (ssize_t)sizeof(*ret) ? 0 : n < 0 ? -errno : -EIO;
-}
-
-static int poke(const struct request *rq, uint64_t page, const struct scratch *scratch)
-{
-	ssize_t n = pwrite(rq->mem, scratch, sizeof(*scratch), (off_t)page);
-
-	return n == (ssize_t)sizeof(*scratch) ? 0 : n < 0 ? -errno : -EIO;
-}
-
-/* Hands @device to the task.  Returns its number there. */
-static int hand_over(struct request *rq, uint64_t page, struct scratch *s, int device)
-{
-	fi_auto_close int near = fetch(rq, s->pair[0]);
-	int64_t n;
-	int r;
-
-	if (near < 0)
-		return near;
-	r = send_descriptor(near, device);
-	if (r < 0)
-		return r;
-	s->iov = (struct iovec){ (void *)(page + offsetof(struct scratch, byte)), 1 };
-	s->header = (struct msghdr){
-		.msg_iov = (struct iovec *)(page + offsetof(struct scratch, iov)),
-		.msg_iovlen = 1,
-		.msg_control = (void *)(page + offsetof(struct scratch, control)),
-		.msg_controllen = sizeof(s->control),
-	};
-	r = poke(rq, page, s);
-	if (r < 0)
-		return r;
-	n = call(rq, SYS_recvmsg, (uint64_t)s->pair[1], page + offsetof(struct scratch, header),
-		 MSG_CMSG_CLOEXEC | MSG_DONTWAIT, 0, 0, 0);
-	if (n < 0)
-		return (int)n;
-	r = peek(rq, page, s);
-	if (r < 0)
-		return r;
-	if (s->control.align.cmsg_type != SCM_RIGHTS ||
-	    s->control.align.cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EMFILE; /* there was no room for it in the task's table */
-	memcpy(&r, CMSG_DATA(&s->control.align), sizeof(r));
-	return r;
-}
-
-static int ask_device(struct request *rq, uint64_t page, int device)
-{
-	struct scratch s = { .pair = { -EBADF, -EBADF } };
-	int fd = -EBADF, r;
-
-	r = (int)call(rq, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-		      page + offsetof(struct scratch, pair), 0, 0);
-	if (r < 0)
-		return r;
-	r = peek(rq, page, &s);
-	if (r < 0) {
-		rq->broken = true; /* two descriptors of unknown numbers stay there */
-		return r;
-	}
-	r = hand_over(rq, page, &s, device);
-	if (r >= 0) {
-		fd = (int)call(rq, SYS_ioctl, (uint64_t)r, USERFAULTFD_IOC_NEW,
-			       O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
-		close_there(rq, r);
-		r = fd;
-	}
-	close_there(rq, s.pair[0]);
-	close_there(rq, s.pair[1]);
-	return r;
-}
-
 /* Returns the number of the task's new userfaultfd. */
-static int through_device(struct request *rq, struct fi_error *err)
+static int through_device(struct fi_task_call *tc, struct fi_error *err)
 {
 	fi_auto_close int device = fi_outside_open(fi_container_runtime(), DEVICE, O_RDWR);
-	int64_t page;
-	int r;
+	int there, r;
 
 	if (device < 0)
 		return fi_error_set(err, device,
 				    "it has no CAP_SYS_PTRACE, vm.unprivileged_userfaultfd is 0, "
 				    "and " DEVICE " cannot be opened: %s",
 				    strerror(-device));
-	page = call(rq, SYS_mmap, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX, 0);
-	if (page < 0)
-		return fi_error_set(err, (int)page, "it cannot be given a page: %s",
-				    strerror((int)-page));
-	r = ask_device(rq, (uint64_t)page, device);
-	if (call(rq, SYS_munmap, (uint64_t)page, SCRATCH_BYTES, 0, 0, 0, 0) < 0)
-		rq->broken = true;
+	there = fi_task_call_give(tc, device, err);
+	if (there < 0)
+		return fi_error_prefix(err, there, DEVICE);
+	r = (int)fi_task_call(tc, SYS_ioctl, (uint64_t)there, USERFAULTFD_IOC_NEW,
+			      O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
+	fi_task_call_close(tc, there);
 	return r < 0 ? fi_error_set(err, r, DEVICE " in the task: %s", strerror(-r)) : r;
 }
 
-/* --- both ways ------------------------------------------------------------------------------ */
-
-static int ask(struct request *rq, struct fi_error *err)
+/* Returns our copy of the task's new userfaultfd, of which it keeps none. */
+static int ask(struct fi_task_call *tc, struct fi_error *err)
 {
 	int there, fd;
 
-	there = (int)call(rq, SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0, 0);
-	if (there == -EPERM && !rq->broken)
-		there = through_device(rq, err);
+	there = (int)fi_task_call(tc, SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0, 0);
+	if (there == -EPERM)
+		there = through_device(tc, err);
 	else if (there < 0)
 		(void)fi_error_set(err, there, "userfaultfd(2) in the task: %s", strerror(-there));
 	if (there < 0)
 		return there;
-	fd = fetch(rq, there);
-	close_there(rq, there);
+	fd = fi_task_call_fetch(tc, there);
+	fi_task_call_close(tc, there);
 	return fd < 0 ? fi_error_set(err, fd, "pidfd_getfd: %s", strerror(-fd)) : fd;
-}
-
-static int open_mem(pid_t pid)
-{
-	char path[64];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
 }
 
 int fi_task_uffd(pid_t pid, bool *intact, struct fi_error *err)
 {
-	fi_auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), mem = open_mem(pid);
 	fi_auto_close int fd = -EBADF;
-	struct request rq = { .pidfd = pidfd, .mem = mem };
+	struct fi_task_call tc;
 	int r;
 
 	*intact = true;
-	if (pidfd < 0 || mem < 0)
-		return fi_error_set(err, -ESRCH, "cannot open it");
-	r = fi_inject_begin(pid, &rq.in, err);
+	r = fi_task_call_begin(pid, &tc, err);
 	if (r < 0)
 		return r;
-	fd = ask(&rq, err);
+	fd = ask(&tc, err);
 	r = fd < 0 ? fd : 0;
-	*intact = fi_inject_end(&rq.in) == 0 && !rq.broken;
+	*intact = fi_task_call_end(&tc);
 	if (!*intact)
 		return r < 0 ? r : fi_error_set(err, -EIO, "its registers cannot be put back");
 	if (r < 0)
