@@ -45,10 +45,9 @@ can_runtime()
 	[ -z "$reason" ]
 }
 
-# crun wants the unified hierarchy alone.
-prepare_cgroups()
+# The unified hierarchy alone, of this mount namespace only: crun and podman want it so.
+unify_cgroups()
 {
-	[ "$runtime" = crun ] || return 0
 	[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || return 0
 	umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || die "no unified cgroups"
 }
@@ -95,7 +94,7 @@ make_bundle()
 
 start_container()
 {
-	prepare_cgroups
+	[ "$runtime" != crun ] || unify_cgroups
 	id=fi-$runtime-$$
 	round=0
 	rt run -d -b "$case/bundle" "$id" || rt_failed "cannot run a container"

@@ -4,6 +4,7 @@
 runtimes_tests = \
 	tests/runtimes/test-config.sh \
 	tests/runtimes/test-hook.sh \
+	tests/runtimes/test-podman.sh \
 	tests/runtimes/test-runtimes.sh \
 	tests/runtimes/test-setup.sh
 
