@@ -47,6 +47,7 @@
 #include "plugin/lazy_socket.h"
 #include "plugin/policy.h"
 #include "plugin/program.h"
+#include "plugin/task_uffd.h"
 #include "plugin/transparent.h"
 
 /* To check an image is a matter of its metadata: of milliseconds, unless storage is in trouble. */
@@ -119,7 +120,7 @@ static int find_program(char *ret, size_t size, struct fi_error *err)
 			       ret, size, err);
 }
 
-static int start_engine(int images, int handover, struct fi_error *err)
+static int start_engine(int images, int handover, int *device, struct fi_error *err)
 {
 	struct fi_engine_words words;
 	char program[PATH_MAX];
@@ -130,6 +131,7 @@ static int start_engine(int images, int handover, struct fi_error *err)
 		.settings = &ours.settings,
 		.container = ours.container.id[0] ? ours.container.id : NULL,
 		.timeout_ms = START_TIMEOUT_MS,
+		.device = device ? FI_TASK_UFFD_DEVICE : NULL,
 	};
 	int r;
 
@@ -137,7 +139,7 @@ static int start_engine(int images, int handover, struct fi_error *err)
 	if (r < 0)
 		return r;
 
-	r = fi_engine_start(&order, &words, err);
+	r = fi_engine_start(&order, &words, device, err);
 	log_words(r < 0 ? FI_LOG_ERROR : FI_LOG_INFO, &words);
 	if (r == 0)
 		fi_host_log(FI_LOG_INFO, "'%s' serves the pages of this restore", program);
@@ -174,7 +176,7 @@ static int serve_socket(int images)
 	if (r == 0)
 		return 0;
 	if (r > 0) {
-		r = start_engine(images, -EBADF, &err);
+		r = start_engine(images, -EBADF, NULL, &err);
 		if (r < 0)
 			remove_dead_socket();
 	}

@@ -21,12 +21,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "plugin/container.h"
 #include "plugin/inject.h"
-#include "plugin/outside.h"
+#include "plugin/pass.h"
 #include "restore/uffd.h"
-
-#define DEVICE "/dev/userfaultfd"
 
 #ifndef USERFAULTFD_IOC_NEW
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
@@ -81,29 +78,6 @@ static int fetch(const struct request *rq, int fd)
 
 /* --- through the device -------------------------------------------------------------------- */
 
-static int send_descriptor(int socket, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, MSG_NOSIGNAL) == 1 ? 0 : -errno;
-}
-
 static int peek(const struct request *rq, uint64_t page, struct scratch *ret)
 {
 	ssize_t n = pread(rq->mem, ret, sizeof(*ret), (off_t)page);
@@ -122,12 +96,13 @@ static int poke(const struct request *rq, uint64_t page, const struct scratch *s
 static int hand_over(struct request *rq, uint64_t page, struct scratch *s, int device)
 {
 	fi_auto_close int near = fetch(rq, s->pair[0]);
+	const char byte = 0;
 	int64_t n;
 	int r;
 
 	if (near < 0)
 		return near;
-	r = send_descriptor(near, device);
+	r = fi_pass(near, &byte, 1, device);
 	if (r < 0)
 		return r;
 	s->iov = (struct iovec){ (void *)(page + offsetof(struct scratch, byte)), 1 };
@@ -181,16 +156,15 @@ static int ask_device(struct request *rq, uint64_t page, int device)
 }
 
 /* Returns the number of the task's new userfaultfd. */
-static int through_device(struct request *rq, struct fi_error *err)
+static int through_device(struct request *rq, int device, struct fi_error *err)
 {
-	fi_auto_close int device = fi_outside_open(fi_container_runtime(), DEVICE, O_RDWR);
 	int64_t page;
 	int r;
 
 	if (device < 0)
 		return fi_error_set(err, device,
 				    "it has no CAP_SYS_PTRACE, vm.unprivileged_userfaultfd is 0, "
-				    "and " DEVICE " cannot be opened: %s",
+				    "and " FI_TASK_UFFD_DEVICE " cannot be opened: %s",
 				    strerror(-device));
 	page = call(rq, SYS_mmap, 0, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX, 0);
@@ -200,18 +174,19 @@ static int through_device(struct request *rq, struct fi_error *err)
 	r = ask_device(rq, (uint64_t)page, device);
 	if (call(rq, SYS_munmap, (uint64_t)page, SCRATCH_BYTES, 0, 0, 0, 0) < 0)
 		rq->broken = true;
-	return r < 0 ? fi_error_set(err, r, DEVICE " in the task: %s", strerror(-r)) : r;
+	return r < 0 ? fi_error_set(err, r, FI_TASK_UFFD_DEVICE " in the task: %s", strerror(-r))
+		     : r;
 }
 
 /* --- both ways ------------------------------------------------------------------------------ */
 
-static int ask(struct request *rq, struct fi_error *err)
+static int ask(struct request *rq, int device, struct fi_error *err)
 {
 	int there, fd;
 
 	there = (int)call(rq, SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0, 0);
 	if (there == -EPERM && !rq->broken)
-		there = through_device(rq, err);
+		there = through_device(rq, device, err);
 	else if (there < 0)
 		(void)fi_error_set(err, there, "userfaultfd(2) in the task: %s", strerror(-there));
 	if (there < 0)
@@ -231,7 +206,7 @@ static int open_mem(pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
-int fi_task_uffd(pid_t pid, bool *intact, struct fi_error *err)
+int fi_task_uffd(pid_t pid, int device, bool *intact, struct fi_error *err)
 {
 	fi_auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), mem = open_mem(pid);
 	fi_auto_close int fd = -EBADF;
@@ -244,7 +219,7 @@ int fi_task_uffd(pid_t pid, bool *intact, struct fi_error *err)
 	r = fi_inject_begin(pid, &rq.in, err);
 	if (r < 0)
 		return r;
-	fd = ask(&rq, err);
+	fd = ask(&rq, device, err);
 	r = fd < 0 ? fd : 0;
 	*intact = fi_inject_end(&rq.in) == 0 && !rq.broken;
 	if (!*intact)

@@ -67,7 +67,7 @@ rt_failed()
 	die "$runtime: $*"
 }
 
-# make_bundle MEBIBYTES [JSON-MEMBERS]: with the program in it, and nothing else.
+# make_bundle MEBIBYTES [JSON-MEMBERS [SHARED]]: with the program in it, and nothing else.
 make_bundle()
 {
 	mkdir -p "$case/bundle/rootfs"/{proc,dev,sys,tmp,work}
@@ -76,7 +76,7 @@ make_bundle()
 	cat >"$case/bundle/config.json" <<-END
 		{ "ociVersion": "1.0.2", ${2:-}
 		  "process": { "terminal": false, "user": { "uid": 0, "gid": 0 }, "cwd": "/",
-		    "args": [ "/guest", "$1", "/work" ], "env": [ "PATH=/" ], "noNewPrivileges": true,
+		    "args": [ "/guest", "$1", "/work", "${3:-$(($1 / 16))}" ], "env": [ "PATH=/" ], "noNewPrivileges": true,
 		    "capabilities": { "bounding": [ "CAP_KILL" ], "effective": [ "CAP_KILL" ],
 		      "permitted": [ "CAP_KILL" ] } },
 		  "root": { "path": "rootfs", "readonly": false }, "hostname": "guest",
