@@ -206,7 +206,7 @@ static void find_policy(int images)
 	bool known = fi_container_here(&ours.container);
 
 	if (!known)
-		ours.container.id[0] = '\0';
+		ours.container = (struct fi_container){ .id = "" };
 	if (find_program(program, sizeof(program), &err) < 0)
 		known = false; /* it will be missed, and complained of, if there is work for it */
 	fi_policy_find(images, known ? &ours.container : NULL, program, &ours.settings);
@@ -239,7 +239,7 @@ static int plugin_init(int stage)
 		stand_aside(FI_LOG_INFO, "mode does not allow lazy pages");
 	} else if (!(ours.settings.mode & FI_MODE_TRANSPARENT)) {
 		stand_aside(FI_LOG_INFO, "mode does not allow transparent mode");
-	} else if (kind == FI_RESTORE_DEDUP) {
+	} else if (kind == FI_RESTORE_DEDUP || ours.container.auto_dedup) {
 		stand_aside(FI_LOG_INFO, "--auto-dedup takes from the image what was restored");
 	} else if (kind == FI_RESTORE_UNTOLD &&
 		   fi_lazy_socket_look(FI_LAZY_SOCKET, NULL) == FI_LAZY_SOCKET_SERVED) {

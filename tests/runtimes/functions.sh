@@ -108,13 +108,13 @@ checkpoint_container()
 		rt_failed "cannot checkpoint"
 }
 
-# The time that the runtime's command took is in $restore_us.
+# restore_container [OPTION]...: the time that the runtime's command took is in $restore_us.
 restore_container()
 {
 	local start=$EPOCHREALTIME
 
 	rm -f "$case/work/faultin.log"
-	rt restore -d -b "$case/bundle" --manage-cgroups-mode ignore --image-path "$case/img" \
+	rt restore "$@" -d -b "$case/bundle" --manage-cgroups-mode ignore --image-path "$case/img" \
 		--work-path "$case/work" "$id" || rt_failed "cannot restore"
 	restore_us=$((${EPOCHREALTIME/./} - ${start/./}))
 }
