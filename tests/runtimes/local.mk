@@ -6,6 +6,7 @@ runtimes_tests = \
 	tests/runtimes/test-hook.sh \
 	tests/runtimes/test-podman.sh \
 	tests/runtimes/test-runtimes.sh \
+	tests/runtimes/test-servers.sh \
 	tests/runtimes/test-setup.sh
 
 TESTS += $(runtimes_tests)
