@@ -214,12 +214,13 @@ for server in postgresql redis; do
 	case=$tmp/$server
 	mkdir "$case"
 	if can_server "$server"; then
+		mount -t tmpfs -o mode=755 none "$case" || die "no memory can be mounted" # disks may be busy
 		attempt "$server, $mib MiB" "$server"
 		kill_orphans || until_true 10 kill_orphans
 	else
 		tap_skip "$server" "$reason"
 	fi
-	awk -v under="$case/sees/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo |
+	awk -v under="$case" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | tac |
 		xargs -r umount -l
 	rm -rf /etc/criu
 done
