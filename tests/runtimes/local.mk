@@ -10,7 +10,7 @@ runtimes_tests = \
 	tests/runtimes/test-setup.sh
 
 TESTS += $(runtimes_tests)
-EXTRA_DIST += $(runtimes_tests) tests/runtimes/functions.sh
+EXTRA_DIST += $(runtimes_tests) tests/runtimes/functions.sh tests/runtimes/podman.sh
 
 # What the containers hold: ordinary, and without a library.
 if HAVE_STATIC
