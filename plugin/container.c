@@ -35,6 +35,13 @@ static const char *bundle_at(const struct fi_words *words, size_t i)
 	return NULL;
 }
 
+/* A flag of runc's, which it hands on to CRIU. */
+static bool is_auto_dedup(const char *word)
+{
+	word += strspn(word, "-");
+	return strcmp(word, "auto-dedup") == 0 || strcmp(word, "auto-dedup=true") == 0;
+}
+
 static bool take_bundle(const char *bundle, const char *dir, struct fi_container *ret)
 {
 	int n = bundle[0] == '/' ? snprintf(ret->bundle, sizeof(ret->bundle), "%s", bundle)
@@ -58,9 +65,11 @@ bool fi_container_from(const char *cmdline, size_t len, const char *dir, struct 
 	id = words.word[words.nr - 1];
 	if (!fi_container_is_id(id))
 		return false;
+	ret->auto_dedup = false;
 	for (size_t i = at + 1; i + 1 < words.nr; i++) {
 		const char *value = bundle_at(&words, i);
 
+		ret->auto_dedup |= is_auto_dedup(words.word[i]);
 		if (value)
 			bundle = value;
 	}

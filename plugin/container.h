@@ -20,6 +20,7 @@
 struct fi_container {
 	char id[FI_CONTAINER_MAX];
 	char bundle[PATH_MAX]; /* absolute */
+	bool auto_dedup;       /* its image is to lose what was restored */
 };
 
 /* From the command line of CRIU's parent, as in /proc/PID/cmdline, and the directory that it works in.

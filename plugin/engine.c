@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #include "plugin/child.h"
 #include "plugin/container.h"
 #include "plugin/outside.h"
+#include "plugin/pass.h"
 
 /* Descriptors in the engine.  The numbers are in its arguments. */
 enum {
@@ -61,7 +63,15 @@ struct start {
 	const char *program;
 	struct words argv;
 	int null, images, parent, handover;
-	int status[2], words[2], pid[2]; /* pipes */
+	int status[2], words[2]; /* pipes */
+	int middle[2];		 /* sockets */
+	const char *device;
+};
+
+/* What the middle process says, beside the device's descriptor. */
+struct reply {
+	pid_t engine;
+	int device; /* 0 or the negative errno of its open(2) */
 };
 
 static void close_start(struct start *s)
@@ -71,7 +81,7 @@ static void close_start(struct start *s)
 	for (int i = 0; i < 2; i++) {
 		fi_close(&s->status[i]);
 		fi_close(&s->words[i]);
-		fi_close(&s->pid[i]);
+		fi_close(&s->middle[i]);
 	}
 }
 
@@ -89,26 +99,32 @@ static void __attribute__((noreturn)) become_engine(const struct start *s)
 	fi_child_exec(s->program, s->argv.word, fds, s->handover >= 0 ? FD_END : FD_HANDOVER);
 }
 
-/* In the middle process: leaves the container's cgroups, if CRIU is in them, tells the engine's pid
- * and ends. */
+/* In the middle process: leaves the container's cgroups, if CRIU is in them (some 20 ms, which is why
+ * the device is opened here and not by another child), tells what there is to tell and ends. */
 static void __attribute__((noreturn)) become_middle(const struct start *s, pid_t runtime)
 {
-	pid_t pid;
+	struct reply reply = { .device = 0 };
+	int device = -EBADF;
 
 	(void)setsid();
 	(void)fi_outside_join(runtime);
-	pid = fi_child_fork();
-	if (pid == 0)
+	if (s->device) {
+		device = open(s->device, O_RDWR | O_CLOEXEC);
+		reply.device = device < 0 ? -errno : 0;
+	}
+	reply.engine = fi_child_fork();
+	if (reply.engine == 0)
 		become_engine(s);
-	_exit(write(s->pid[1], &pid, sizeof(pid)) == sizeof(pid) ? 0 : 1);
+	_exit(fi_pass(s->middle[1], &reply, sizeof(reply), device) == 0 ? 0 : 1);
 }
 
 /* Makes the two processes.  Returns the engine's pid or a negative errno. */
-static pid_t fork_engine(struct start *s)
+static pid_t fork_engine(struct start *s, int *device)
 {
 	const pid_t runtime = fi_container_runtime();
-	pid_t middle, pid;
-	ssize_t n;
+	struct reply reply = { .engine = -ECHILD };
+	pid_t middle;
+	int fd, r;
 
 	middle = fi_child_fork();
 	if (middle == 0)
@@ -116,13 +132,13 @@ static pid_t fork_engine(struct start *s)
 	if (middle < 0)
 		return middle;
 
-	fi_close(&s->pid[1]);
-	do
-		n = read(s->pid[0], &pid, sizeof(pid));
-	while (n < 0 && errno == EINTR);
+	fi_close(&s->middle[1]);
+	r = fi_pass_take(s->middle[0], &reply, sizeof(reply), &fd);
 	while (waitpid(middle, NULL, __WALL) < 0 && errno == EINTR)
 		;
-	return n == sizeof(pid) ? pid : -ECHILD;
+	if (device)
+		*device = reply.device < 0 ? reply.device : fd;
+	return r < 0 ? -ECHILD : reply.engine;
 }
 
 /* Takes what the engine says.  Returns whether there may be more. */
@@ -207,7 +223,8 @@ static bool wait_for_end(struct start *s, int pidfd, struct fi_engine_words *wor
 static int prepare(struct start *s)
 {
 	if (pipe2(s->status, O_CLOEXEC) < 0 || pipe2(s->words, O_CLOEXEC) < 0 ||
-	    pipe2(s->pid, O_CLOEXEC) < 0 || fcntl(s->status[0], F_SETFL, O_NONBLOCK) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->middle) < 0 ||
+	    fcntl(s->status[0], F_SETFL, O_NONBLOCK) < 0 ||
 	    fcntl(s->words[0], F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -269,7 +286,7 @@ static void find_words(struct words *argv, const struct fi_engine_order *order)
 	argv->word[argv->nr] = NULL;
 }
 
-int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words,
+int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words, int *device,
 		    struct fi_error *err)
 {
 	fi_cleanup(close_start) struct start s = {
@@ -280,7 +297,8 @@ int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words 
 		.handover = order->handover,
 		.status = { -EBADF, -EBADF },
 		.words = { -EBADF, -EBADF },
-		.pid = { -EBADF, -EBADF },
+		.middle = { -EBADF, -EBADF },
+		.device = order->device,
 	};
 	int64_t deadline = fi_child_now_ms() + order->timeout_ms;
 	const char *program = order->program;
@@ -293,7 +311,7 @@ int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words 
 	r = prepare(&s);
 	if (r < 0)
 		return fi_error_set(err, r, "cannot prepare the engine's start: %s", strerror(-r));
-	pid = fork_engine(&s);
+	pid = fork_engine(&s, device);
 	if (pid < 0)
 		return fi_error_set(err, pid, "cannot start '%s': %s", program, strerror(-pid));
 	fi_close(&s.status[1]);

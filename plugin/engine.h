@@ -44,10 +44,12 @@ struct fi_engine_order {
 	const struct fi_settings *settings;
 	const char *container; /* its id; NULL: none */
 	int timeout_ms;
+	const char *device; /* opened (O_RDWR) where the engine is started; NULL: none */
 };
 
 /* Starts the program and waits until it is ready.  What the engine wrote to its stderr is in @words,
- * also beside an error.
+ * also beside an error.  *@device, unless it is NULL, is set: the device's descriptor (CLOEXEC), or
+ * the negative errno of its open(2), which is no error here.
  *
  * Returns 0, or, when the engine is not there or has been killed (it holds no userfaultfd yet),
  * and saying why in @err:
@@ -55,10 +57,10 @@ struct fi_engine_order {
  *   -ETIMEDOUT  it was not ready in time
  *   -ENOSYS     the kernel has no pidfds (before Linux 5.3)
  *   or what the calls gave
- * No descriptor and no child is left behind in any case.  Signals of the calling thread are blocked
+ * No child, and no other descriptor, is left behind in any case.  Signals of the calling thread are blocked
  * for an instant; one thread at a time.
  */
-int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words,
+int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words, int *device,
 		    struct fi_error *err);
 
 #endif

@@ -23,6 +23,7 @@ plugin_parts = \
 	plugin/inject_arch.h plugin/inject_regset.h \
 	plugin/lazy_socket.c plugin/lazy_socket.h \
 	plugin/outside.c plugin/outside.h \
+	plugin/pass.c plugin/pass.h \
 	plugin/policy.c plugin/policy.h \
 	plugin/program.c plugin/program.h \
 	plugin/shared.c plugin/shared.h \

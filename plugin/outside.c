@@ -12,12 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "plugin/child.h"
 
 #define TEXT_MAX  65536 /* bytes of a file in /proc */
 #define FIELDS	  16	/* of a line in mountinfo, at most, before the separator */
@@ -186,78 +183,4 @@ int fi_outside_join(pid_t model)
 			result = r;
 	}
 	return result < 0 ? result : nr;
-}
-
-/* --- opening ------------------------------------------------------------------------------------- */
-
-/* What a child tells: its descriptor or a negative errno. */
-struct reply {
-	int fd;
-};
-
-static void __attribute__((noreturn))
-open_and_wait(pid_t model, const char *path, int flags, int say, int hear)
-{
-	struct reply reply;
-	char byte;
-
-	(void)fi_outside_join(model); /* if it cannot: perhaps it need not */
-	reply.fd = open(path, flags | O_CLOEXEC);
-	if (reply.fd < 0)
-		reply.fd = -errno;
-	if (write(say, &reply, sizeof(reply)) == sizeof(reply))
-		(void)!read(hear, &byte, 1); /* until the other end is closed */
-	_exit(0);
-}
-
-static int take_over(pid_t child, int their_fd)
-{
-	fi_auto_close int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
-	int fd;
-
-	if (pidfd < 0)
-		return -errno;
-	fd = (int)syscall(SYS_pidfd_getfd, pidfd, their_fd, 0); /* CLOEXEC */
-	return fd < 0 ? -errno : fd;
-}
-
-int fi_outside_open(pid_t model, const char *path, int flags)
-{
-	int up[2], down[2], r;
-	struct reply reply = { -ECHILD };
-	pid_t child;
-	ssize_t n;
-
-	if (!model) {
-		r = open(path, flags | O_CLOEXEC);
-		return r < 0 ? -errno : r;
-	}
-
-	if (pipe2(up, O_CLOEXEC) < 0)
-		return -errno;
-	if (pipe2(down, O_CLOEXEC) < 0) {
-		r = -errno;
-		fi_close(&up[0]);
-		fi_close(&up[1]);
-		return r;
-	}
-	child = fi_child_fork();
-	if (child == 0) {
-		fi_close(&down[1]); /* so that our end is the only one */
-		open_and_wait(model, path, flags, up[1], down[0]);
-	}
-	r = child < 0 ? child : 0;
-	fi_close(&up[1]);
-	if (r == 0) {
-		do
-			n = read(up[0], &reply, sizeof(reply));
-		while (n < 0 && errno == EINTR);
-		r = reply.fd >= 0 ? take_over(child, reply.fd) : reply.fd;
-	}
-	fi_close(&up[0]);
-	fi_close(&down[0]);
-	fi_close(&down[1]);
-	while (child > 0 && waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
-		;
-	return r;
 }

@@ -15,9 +15,4 @@
  * Returns how many it has left, or the negative errno of the first that it could not. */
 int fi_outside_join(pid_t model);
 
-/* open(2), with @flags but O_CREAT, as a process in the cgroups of @model; 0: in ours.  The
- * descriptor is CLOEXEC.  Returns it, or a negative errno: -ENOSYS where the kernel has no pidfd_getfd (before
- * Linux 5.6). */
-int fi_outside_open(pid_t model, const char *path, int flags);
-
 #endif

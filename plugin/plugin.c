@@ -47,6 +47,7 @@
 #include "plugin/lazy_socket.h"
 #include "plugin/policy.h"
 #include "plugin/program.h"
+#include "plugin/task_uffd.h"
 #include "plugin/transparent.h"
 
 /* To check an image is a matter of its metadata: of milliseconds, unless storage is in trouble. */
@@ -119,7 +120,7 @@ static int find_program(char *ret, size_t size, struct fi_error *err)
 			       ret, size, err);
 }
 
-static int start_engine(int images, int handover, struct fi_error *err)
+static int start_engine(int images, int handover, int *device, struct fi_error *err)
 {
 	struct fi_engine_words words;
 	char program[PATH_MAX];
@@ -130,6 +131,7 @@ static int start_engine(int images, int handover, struct fi_error *err)
 		.settings = &ours.settings,
 		.container = ours.container.id[0] ? ours.container.id : NULL,
 		.timeout_ms = START_TIMEOUT_MS,
+		.device = device ? FI_TASK_UFFD_DEVICE : NULL,
 	};
 	int r;
 
@@ -137,7 +139,7 @@ static int start_engine(int images, int handover, struct fi_error *err)
 	if (r < 0)
 		return r;
 
-	r = fi_engine_start(&order, &words, err);
+	r = fi_engine_start(&order, &words, device, err);
 	log_words(r < 0 ? FI_LOG_ERROR : FI_LOG_INFO, &words);
 	if (r == 0)
 		fi_host_log(FI_LOG_INFO, "'%s' serves the pages of this restore", program);
@@ -174,7 +176,7 @@ static int serve_socket(int images)
 	if (r == 0)
 		return 0;
 	if (r > 0) {
-		r = start_engine(images, -EBADF, &err);
+		r = start_engine(images, -EBADF, NULL, &err);
 		if (r < 0)
 			remove_dead_socket();
 	}
@@ -204,7 +206,7 @@ static void find_policy(int images)
 	bool known = fi_container_here(&ours.container);
 
 	if (!known)
-		ours.container.id[0] = '\0';
+		ours.container = (struct fi_container){ .id = "" };
 	if (find_program(program, sizeof(program), &err) < 0)
 		known = false; /* it will be missed, and complained of, if there is work for it */
 	fi_policy_find(images, known ? &ours.container : NULL, program, &ours.settings);
@@ -237,7 +239,7 @@ static int plugin_init(int stage)
 		stand_aside(FI_LOG_INFO, "mode does not allow lazy pages");
 	} else if (!(ours.settings.mode & FI_MODE_TRANSPARENT)) {
 		stand_aside(FI_LOG_INFO, "mode does not allow transparent mode");
-	} else if (kind == FI_RESTORE_DEDUP) {
+	} else if (kind == FI_RESTORE_DEDUP || ours.container.auto_dedup) {
 		stand_aside(FI_LOG_INFO, "--auto-dedup takes from the image what was restored");
 	} else if (kind == FI_RESTORE_UNTOLD &&
 		   fi_lazy_socket_look(FI_LAZY_SOCKET, NULL) == FI_LAZY_SOCKET_SERVED) {

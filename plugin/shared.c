@@ -290,7 +290,8 @@ static bool has_any(const struct fi_shared *shared, size_t task)
 	return false;
 }
 
-int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, struct fi_error *err)
+int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, int device,
+		   struct fi_error *err)
 {
 	struct filling f = {
 		.segments = &shared->segments, .pid = pid, .uffd = -EBADF, .intact = true
@@ -300,7 +301,7 @@ int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, struc
 
 	if (!has_any(shared, task))
 		return 0;
-	f.uffd = fi_task_uffd(pid, &f.intact, &why);
+	f.uffd = fi_task_uffd(pid, device, &f.intact, &why);
 	if (f.uffd < 0)
 		fi_host_log(FI_LOG_INFO, "shared memory of pid %d is written: %s", (int)pid,
 			    why.text);

@@ -38,8 +38,9 @@ int fi_shared_write(const struct fi_shared *shared, const struct fi_image *image
 		    bool parent, struct fi_error *err);
 
 /* Fills what is reached through the task of this index, @pid, which is traced by the calling thread and
- * stopped.  Returns 0, or a negative errno, said in @err: it must not run on. */
-int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, struct fi_error *err);
+ * stopped.  @device is for fi_task_uffd.  Returns 0, or a negative errno, said in @err: it must not run on. */
+int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, int device,
+		   struct fi_error *err);
 
 void fi_shared_done(struct fi_shared *shared);
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "plugin/pass.h"
 
 #define SCRATCH_BYTES 4096
 
@@ -97,29 +98,6 @@ bool fi_task_call_end(struct fi_task_call *tc)
 
 /* --- giving -------------------------------------------------------------------------------- */
 
-static int send_descriptor(int socket, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, MSG_NOSIGNAL) == 1 ? 0 : -errno;
-}
-
 static int peek(const struct fi_task_call *tc, uint64_t page, struct scratch *ret)
 {
 	ssize_t n = pread(tc->mem, ret, sizeof(*ret), (off_t)page);
@@ -138,12 +116,13 @@ static int poke(const struct fi_task_call *tc, uint64_t page, const struct scrat
 static int pass(struct fi_task_call *tc, uint64_t page, struct scratch *s, int fd)
 {
 	fi_auto_close int near = fi_task_call_fetch(tc, s->pair[0]);
+	const char byte = 0;
 	int64_t n;
 	int r;
 
 	if (near < 0)
 		return near;
-	r = send_descriptor(near, fd);
+	r = fi_pass(near, &byte, 1, fd);
 	if (r < 0)
 		return r;
 	s->iov = (struct iovec){ (void *)(page + offsetof(struct scratch, byte)), 1 };

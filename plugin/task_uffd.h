@@ -12,9 +12,13 @@
 
 #include "common/error.h"
 
-/* Returns a descriptor (CLOEXEC, non-blocking, agreed upon with the kernel, restore/uffd.h) of which
+/* What a task without CAP_SYS_PTRACE needs, opened by somebody who has it. */
+#define FI_TASK_UFFD_DEVICE "/dev/userfaultfd"
+
+/* @device: the above, or the negative errno of opening it; it is looked at only if it is needed.
+ * Returns a descriptor (CLOEXEC, non-blocking, agreed upon with the kernel, restore/uffd.h) of which
  * the task has no copy; or a negative errno, said in @err.  Then *@intact says whether the task is as
  * it was before; if not, it must not run on. */
-int fi_task_uffd(pid_t pid, bool *intact, struct fi_error *err);
+int fi_task_uffd(pid_t pid, int device, bool *intact, struct fi_error *err);
 
 #endif

@@ -45,7 +45,8 @@ static struct {
 	struct task *tasks; /* by index in the image */
 	size_t nr_tasks, nr_missing;
 	int connection; /* with the engine; -EBADF: no task needs one */
-} ours = { .connection = -EBADF };
+	int device;	/* for fi_task_uffd */
+} ours = { .connection = -EBADF, .device = -EBADF };
 
 bool fi_transparent_on(void)
 {
@@ -57,6 +58,7 @@ static void forget(void)
 	for (size_t i = 0; i < ours.nr_tasks; i++)
 		fi_close(&ours.tasks[i].uffd);
 	fi_close(&ours.connection);
+	fi_close(&ours.device);
 	free(ours.tasks);
 	fi_touched_done(&ours.touched);
 	fi_shared_done(&ours.shared);
@@ -209,11 +211,15 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 		r = fi_handover_open(&ours.connection, &engines);
 		if (r < 0)
 			return fi_error_set(err, r, "no connection to an engine: %s", strerror(-r));
-		r = start(images_dirfd, engines, err);
+		r = start(images_dirfd, engines, &ours.device, err);
 		if (r == 0)
 			r = tell_zombies();
 		if (r < 0)
 			return r;
+	} else {
+		ours.device = open(FI_TASK_UFFD_DEVICE, O_RDWR | O_CLOEXEC);
+		if (ours.device < 0)
+			ours.device = -errno; /* runc's containers: shared memory is written */
 	}
 	r = show(view, images_dirfd);
 	return r < 0 ? fi_error_set(err, r, "cannot show the view to CRIU: %s", strerror(-r)) : 0;
@@ -344,7 +350,7 @@ static int hand_over(struct task *task, bool *intact, struct fi_error *err)
 	struct fi_error more = { "" };
 	int r;
 
-	task->uffd = fi_task_uffd(task->pid, intact, err);
+	task->uffd = fi_task_uffd(task->pid, ours.device, intact, err);
 	if (task->uffd < 0)
 		return task->uffd;
 	r = each_watched(task, fi_uffd_register, task->uffd);
@@ -389,7 +395,8 @@ static int serve_or_fill(struct task *task)
 static int fill_shared(const struct task *task)
 {
 	struct fi_error err = { "" };
-	int r = fi_shared_fill(&ours.shared, (size_t)(task - ours.tasks), task->pid, &err);
+	int r = fi_shared_fill(&ours.shared, (size_t)(task - ours.tasks), task->pid, ours.device,
+			       &err);
 
 	if (r < 0)
 		fi_host_log(FI_LOG_ERROR, "shared memory of pid %d cannot be restored: %s",

@@ -25,8 +25,10 @@
 #include "common/error.h"
 #include "common/settings.h"
 
-/* Starts the engine with its end of the connection.  0 or a negative errno, said in @err. */
-typedef int (*fi_transparent_start)(int images_dirfd, int connection, struct fi_error *err);
+/* Starts the engine with its end of the connection.  *@device: what fi_task_uffd wants.  0 or a
+ * negative errno, said in @err. */
+typedef int (*fi_transparent_start)(int images_dirfd, int connection, int *device,
+				    struct fi_error *err);
 
 /* @images_dirfd is the number of CRIU's own descriptor.  Returns 0, or a negative errno: CRIU restores
  * as ever then, and @err says why. */

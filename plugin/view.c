@@ -38,48 +38,67 @@ static int root_of(int mount)
 	return fd < 0 ? -errno : fd;
 }
 
-static int dress_like(int mount, int dirfd)
+static int dress_like(int fd, int dirfd)
 {
-	fi_auto_close int fd = root_of(mount);
 	struct stat st;
 
-	if (fd < 0)
-		return fd;
 	if (fstat(dirfd, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 ||
 	    fchmod(fd, st.st_mode & 07777) < 0)
 		return -errno;
 	return 0;
 }
 
-/* A mount of an empty directory in memory with owner and mode of the image's. */
-static int open_memory(int dirfd, struct fi_error *err)
+/* What the memory's mount has in it: what the view shows in front of the image, and what an overlay
+ * needs beside that. */
+#define UPPER "upper"
+#define WORK  "work"
+
+/* A mount in memory, in *@mount, and in it an empty directory with owner and mode of the image's, which
+ * is returned. */
+static int open_memory(int dirfd, int *mount, struct fi_error *err)
 {
 	const int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	fi_auto_close int fd = -EBADF;
+	fi_auto_close int fd = -EBADF, upper = -EBADF;
 	int r;
 
 	fd = context < 0 ? -errno : mount_of(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-	r = fd < 0 ? fd : dress_like(fd, dirfd);
-	return r < 0 ? fi_error_set(err, r, "tmpfs: %s", strerror(-r)) : fi_take_fd(&fd);
+	r = fd < 0 ? fd : 0;
+	if (r == 0 && (mkdirat(fd, UPPER, 0700) < 0 || mkdirat(fd, WORK, 0700) < 0))
+		r = -errno;
+	if (r == 0) {
+		upper = openat(fd, UPPER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = upper < 0 ? -errno : dress_like(upper, dirfd);
+	}
+	if (r < 0)
+		return fi_error_set(err, r, "tmpfs: %s", strerror(-r));
+	*mount = fi_take_fd(&fd);
+	return fi_take_fd(&upper);
 }
 
-/* The directory @upper over @lower, read only. */
-static int stack(int upper, int lower, struct fi_error *err)
+static int set_layer(int context, const char *key, int dirfd, const char *name)
 {
-	fi_auto_close int fd = -EBADF;
-	char layers[80];
-	int context, r;
+	char path[80];
 
-	(void)snprintf(layers, sizeof(layers), "/proc/self/fd/%d:/proc/self/fd/%d", upper, lower);
-	context = fsopen("overlay", FSOPEN_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
+	return fsconfig(context, FSCONFIG_SET_STRING, key, path, 0) < 0 ? -errno : 0;
+}
+
+/* The memory of @mount over @lower. */
+static int stack(int mount, int lower, struct fi_error *err)
+{
+	fi_auto_close int context = fsopen("overlay", FSOPEN_CLOEXEC), fd = -EBADF;
+	int r;
+
 	if (context < 0)
 		return fi_error_set(err, -errno, "overlay: %s", strerror(errno));
-	if (fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", layers, 0) < 0) {
-		r = -errno;
-		(void)close(context);
-		return fi_error_set(err, r, "overlay of '%s': %s", layers, strerror(-r));
-	}
-	fd = mount_of(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
+	r = set_layer(context, "lowerdir", lower, "");
+	if (r == 0)
+		r = set_layer(context, "upperdir", mount, UPPER);
+	if (r == 0)
+		r = set_layer(context, "workdir", mount, WORK);
+	if (r < 0)
+		return fi_error_set(err, r, "layers of an overlay: %s", strerror(-r));
+	fd = mount_of(fi_take_fd(&context), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	r = fd < 0 ? fd : root_of(fd);
 	return r < 0 ? fi_error_set(err, r, "overlay over the image: %s", strerror(-r)) : r;
 }
@@ -105,7 +124,7 @@ static int hide(int upper, int lower, const char *name, struct fi_error *err)
 int fi_view_open(int dirfd, const struct fi_image *image, const struct fi_slice *slices,
 		 size_t nr_slices, const struct fi_shared *shared, struct fi_error *err)
 {
-	fi_auto_close int memory = open_memory(dirfd, err);
+	fi_auto_close int mount = -EBADF, memory = open_memory(dirfd, &mount, err);
 	int r = memory < 0 ? memory : 0;
 
 	for (size_t i = 0; r == 0 && i < nr_slices; i++)
@@ -115,5 +134,5 @@ int fi_view_open(int dirfd, const struct fi_image *image, const struct fi_slice 
 	/* A relative link would lead out of the view, where nothing is; and CRIU minds. */
 	if (r == 0)
 		r = hide(memory, dirfd, "parent", err);
-	return r < 0 ? r : stack(memory, dirfd, err);
+	return r < 0 ? r : stack(mount, dirfd, err);
 }

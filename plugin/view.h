@@ -5,8 +5,9 @@
  * CRIU restores from whatever directory its image descriptor refers to.  A view looks like the
  * image, but the pagemap and pages files of some tasks are those of their slices (images/slice.h), there
  * are none of the pages of shared memory that is filled here (shared.h), and it has no parent.
- * It is an overlay of a tmpfs over the image's directory, mounted nowhere: it has no path, cannot be
- * written through, and is gone with the last descriptor, however that comes about.
+ * It is an overlay of a tmpfs over the image's directory, mounted nowhere: it has no path, nothing
+ * that is written there reaches the image (CRIU punches holes into pages files that it has read, if it
+ * was told --auto-dedup), and it is gone with the last descriptor, however that comes about.
  */
 #ifndef FI_PLUGIN_VIEW_H
 #define FI_PLUGIN_VIEW_H

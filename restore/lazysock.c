@@ -144,7 +144,7 @@ static ssize_t receive(int fd, struct msghdr *msg)
 	ssize_t n;
 
 	do {
-		n = recvmsg(fd, msg, MSG_CMSG_CLOEXEC);
+		n = recvmsg(fd, msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }

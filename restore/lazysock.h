@@ -61,7 +61,7 @@ int fi_lazysock_listen(struct fi_error *err);
 void fi_lazysock_unlink(void);
 
 /* Accepts CRIU's connection; only our own user or root may be at the other end (-EPERM).
- * Non-blocking from then on.  Release with fi_lazysock_done. */
+ * Release with fi_lazysock_done. */
 int fi_lazysock_accept(int listener, struct fi_lazysock *ret, struct fi_error *err);
 
 /* The same for a connection that was accepted already.  Takes @fd on success only. */

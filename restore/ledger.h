@@ -80,8 +80,8 @@ struct fi_policy {
 /* What session.c knows.  The phase is its own. */
 struct fi_session_record {
 	_Atomic uint32_t phase;
-	_Atomic uint32_t ready;	      /* the engine has said that it listens */
-	_Atomic uint32_t reported;    /* FI_KEPT_REPORT is complete */
+	_Atomic uint32_t ready;		      /* the engine has said that it listens */
+	_Atomic uint32_t reported;	      /* FI_KEPT_REPORT is complete */
 	_Atomic uint64_t connected, restored; /* ns, monotonic; 0: not yet */
 	uint64_t nr_tasks, nr_zombies, nr_lazy_pages;
 	struct fi_counters ended;	       /* of all spaces that have ended */

@@ -49,13 +49,18 @@ EXTRA_DIST += \
 	tests/bench/lib/processes.py \
 	tests/bench/lib/report.py \
 	tests/bench/lib/restores.py \
+	tests/bench/programs/containers \
 	tests/bench/programs/heap.py \
 	tests/bench/run \
 	tests/bench/test-bench.sh
 
 bench_run = CRIU="$${CRIU:-$(CRIU)}" $(top_srcdir)/tests/bench/run --build '$(abs_top_builddir)'
 
-bench-programs: $(bench_programs)
+if HAVE_STATIC
+bench_guest = tests/runtimes/programs/guest
+endif
+
+bench-programs: $(bench_programs) $(bench_guest) tests/integration/tools/reap
 
 # What a sanitizer costs is not a figure of ours.
 bench-able: all bench-programs

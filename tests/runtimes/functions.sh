@@ -45,10 +45,9 @@ can_runtime()
 	[ -z "$reason" ]
 }
 
-# crun wants the unified hierarchy alone.
-prepare_cgroups()
+# The unified hierarchy alone, of this mount namespace only: crun and podman want it so.
+unify_cgroups()
 {
-	[ "$runtime" = crun ] || return 0
 	[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || return 0
 	umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || die "no unified cgroups"
 }
@@ -68,7 +67,7 @@ rt_failed()
 	die "$runtime: $*"
 }
 
-# make_bundle MEBIBYTES [JSON-MEMBERS]: with the program in it, and nothing else.
+# make_bundle MEBIBYTES [JSON-MEMBERS [SHARED]]: with the program in it, and nothing else.
 make_bundle()
 {
 	mkdir -p "$case/bundle/rootfs"/{proc,dev,sys,tmp,work}
@@ -77,7 +76,7 @@ make_bundle()
 	cat >"$case/bundle/config.json" <<-END
 		{ "ociVersion": "1.0.2", ${2:-}
 		  "process": { "terminal": false, "user": { "uid": 0, "gid": 0 }, "cwd": "/",
-		    "args": [ "/guest", "$1", "/work" ], "env": [ "PATH=/" ], "noNewPrivileges": true,
+		    "args": [ "/guest", "$1", "/work", "${3:-$(($1 / 16))}" ], "env": [ "PATH=/" ], "noNewPrivileges": true,
 		    "capabilities": { "bounding": [ "CAP_KILL" ], "effective": [ "CAP_KILL" ],
 		      "permitted": [ "CAP_KILL" ] } },
 		  "root": { "path": "rootfs", "readonly": false }, "hostname": "guest",
@@ -95,7 +94,7 @@ make_bundle()
 
 start_container()
 {
-	prepare_cgroups
+	[ "$runtime" != crun ] || unify_cgroups
 	id=fi-$runtime-$$
 	round=0
 	rt run -d -b "$case/bundle" "$id" || rt_failed "cannot run a container"
@@ -109,13 +108,13 @@ checkpoint_container()
 		rt_failed "cannot checkpoint"
 }
 
-# The time that the runtime's command took is in $restore_us.
+# restore_container [OPTION]...: the time that the runtime's command took is in $restore_us.
 restore_container()
 {
 	local start=$EPOCHREALTIME
 
 	rm -f "$case/work/faultin.log"
-	rt restore -d -b "$case/bundle" --manage-cgroups-mode ignore --image-path "$case/img" \
+	rt restore "$@" -d -b "$case/bundle" --manage-cgroups-mode ignore --image-path "$case/img" \
 		--work-path "$case/work" "$id" || rt_failed "cannot restore"
 	restore_us=$((${EPOCHREALTIME/./} - ${start/./}))
 }

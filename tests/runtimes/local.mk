@@ -4,11 +4,13 @@
 runtimes_tests = \
 	tests/runtimes/test-config.sh \
 	tests/runtimes/test-hook.sh \
+	tests/runtimes/test-podman.sh \
 	tests/runtimes/test-runtimes.sh \
+	tests/runtimes/test-servers.sh \
 	tests/runtimes/test-setup.sh
 
 TESTS += $(runtimes_tests)
-EXTRA_DIST += $(runtimes_tests) tests/runtimes/functions.sh
+EXTRA_DIST += $(runtimes_tests) tests/runtimes/functions.sh tests/runtimes/podman.sh
 
 # What the containers hold: ordinary, and without a library.
 if HAVE_STATIC

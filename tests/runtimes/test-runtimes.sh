@@ -9,17 +9,22 @@ eager_without_us()
 	was_eager
 }
 
-lazy_after_setup()
+# The children are forked, and look, while all is owed.
+restore_lazily()
 {
-	"$faultin" setup "$runtime" --libdir "$plugin_dir" | tap_comment
-	"$faultin" setup "$runtime" --libdir "$plugin_dir" --check >/dev/null || die "setup: it is not so"
-	# so that the children are forked, and look, while all is owed
 	echo 'drain = demand' >"$FAULTIN_CONFIG"
 	restore_container
 	judge_container
 	"$faultin" complete
 	was_lazy
 	rm "$FAULTIN_CONFIG"
+}
+
+lazy_after_setup()
+{
+	"$faultin" setup "$runtime" --libdir "$plugin_dir" | tap_comment
+	"$faultin" setup "$runtime" --libdir "$plugin_dir" --check >/dev/null || die "setup: it is not so"
+	restore_lazily
 	judge_container
 }
 
@@ -50,13 +55,31 @@ annotated()
 	grep -q 'mode does not allow transparent mode' "$case/work/restore.log" || rt_failed "not because of its annotation"
 }
 
+# CRIU punches holes into pages files that it has read: not into an image that is still being read.
+dedup()
+{
+	"$faultin" setup "$runtime" --libdir "$plugin_dir" >/dev/null || die "setup failed"
+	make_bundle 32
+	cp -r "$case/img" "$case/copy"
+	echo auto-dedup >>"/etc/criu/$runtime.conf"
+	restore_lazily
+	diff -r "$case/img" "$case/copy" || die "the image was written to"
+	rt delete -f "$id"
+	until_true 10 is_stopped || die "the container lives on"
+	sed -i /auto-dedup/d "/etc/criu/$runtime.conf"
+	restore_container --auto-dedup
+	judge_container
+	[ ! -e "$case/work/faultin.log" ] || die "it was lazy"
+}
+
 # One after the other: what the one leaves, the next restores.
 whole_life()
 {
 	trap 'end_container >/dev/null 2>&1' EXIT
 	make_bundle 32
 	start_container
-	for what in eager_without_us lazy_after_setup checkpoint_of_what_is_owed annotated; do
+	for what in eager_without_us lazy_after_setup checkpoint_of_what_is_owed annotated dedup; do
+		[ "$what $runtime" != "dedup crun" ] || continue # crun has no such flag
 		checkpoint_container
 		echo "# $what"
 		"$what"

@@ -205,7 +205,7 @@ static void test_userfaultfd(void **state)
 	struct fi_injection in;
 	uint64_t done;
 	bool intact;
-	int fd;
+	int device, fd;
 
 	(void)state;
 	if (!injectable(&in))
@@ -214,7 +214,9 @@ static void test_userfaultfd(void **state)
 	assert_non_null(bytes);
 	assert_non_null(got);
 	memset(bytes, 0x5a, NR_PAGES * FI_PAGE_SIZE);
-	fd = fi_task_uffd(child, &intact, &err);
+	device = open(FI_TASK_UFFD_DEVICE, O_RDWR | O_CLOEXEC);
+	fd = fi_task_uffd(child, device < 0 ? -errno : device, &intact, &err);
+	fi_close(&device);
 	assert_true(intact);
 	if (fd < 0) {
 		print_message("%s\n", err.text);

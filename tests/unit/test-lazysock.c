@@ -39,13 +39,12 @@ static int count_fds(void)
 
 static int setup(void **state)
 {
-	int pair[2], on = 1;
+	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	/* one that would block, as the plugin makes it */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    fi_lazysock_welcome(pair[0], &sock, NULL) < 0)
 		return -1;
-	(void)fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	(void)setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-	sock = (struct fi_lazysock){ .fd = pair[0] };
 	criu = pair[1];
 	err.text[0] = '\0';
 	nr_fds = count_fds();

@@ -80,6 +80,11 @@ static void test_restored_container(void **state)
 	is_container(CMDLINE("/usr/bin/crun\0--systemd-cgroup\0restore\0--bundle\0/b\0-d\0"
 			     "0123456789abcdef"),
 		     "0123456789abcdef", "/b");
+	assert_true(
+		fi_container_from(CMDLINE("runc\0restore\0--auto-dedup\0web"), "/", &container));
+	assert_true(container.auto_dedup);
+	assert_true(fi_container_from(CMDLINE("runc\0restore\0-d\0web"), "/", &container));
+	assert_false(container.auto_dedup);
 	assert_false(fi_container_from(CMDLINE("runc\0run\0web"), "/bundles", &container));
 	assert_false(fi_container_from(CMDLINE("runc\0run\0restore"), "/bundles", &container));
 	assert_false(fi_container_from(CMDLINE("runc\0restore\0--help"), "/bundles", &container));

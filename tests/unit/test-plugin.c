@@ -539,7 +539,7 @@ static void test_hanging_engine(void **state)
 	assert_true(images >= 0);
 	(void)setenv("FAKE_ENGINE", "hang", 1);
 	fi_settings_init(&settings);
-	assert_int_equal(fi_engine_start(&order, &words, &err), -ETIMEDOUT);
+	assert_int_equal(fi_engine_start(&order, &words, NULL, &err), -ETIMEDOUT);
 	assert_string_equal(words.text, "reading a very slow disk\n");
 	assert_non_null(strstr(err.text, "not ready after 1500 ms"));
 	assert_int_equal(reap_engine(), 128 + SIGKILL);

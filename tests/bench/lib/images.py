@@ -4,8 +4,11 @@
 import ctypes
 import glob
 import mmap
+import json
 import os
+import select
 import shutil
+import socket
 import time
 
 from .processes import Trouble, end_all, libc, run, spawn
@@ -115,6 +118,60 @@ class Image:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+class Container(Image):
+    """A checkpoint of a container; programs/containers has made it, and restores it."""
+
+    def __init__(self, directory, tools, words):
+        super().__init__(directory)
+        self.ours, its = socket.socketpair()
+        try:
+            self.child = spawn(["bash", tools.containers, words[2], words[1]],
+                               out=self.path("out"), pass_fd=(its.fileno(), 3),
+                               env={"abs_top_srcdir": tools.top, "abs_top_builddir": tools.build,
+                                    "CRIU": tools.criu, "TMPDIR": directory})
+        finally:
+            its.close()
+        reply = self.hear(180)
+        if "missing" in reply:
+            self.remove()
+            raise Missing(reply["missing"])
+        if "image" not in reply:
+            self.remove()
+            raise Trouble(reply.get("failed", "no container"))
+        self.img = reply["image"]
+
+    def hear(self, seconds):
+        """A line that it says, within so many seconds."""
+        line = b""
+        deadline = time.monotonic() + seconds
+        while not line.endswith(b"\n"):
+            left = max(0, deadline - time.monotonic())
+            if not select.select([self.ours], [], [], left)[0]:
+                raise Trouble(f"no word of the container in {seconds} s")
+            more = self.ours.recv(4096)
+            if not more:
+                raise Trouble("the container's program has ended: " + tail(self.path("out")))
+            line += more
+        return json.loads(line)
+
+    def restore(self, mode, judge, seconds):
+        """One restore, to its end. What the program says of it."""
+        self.ours.sendall(f"{mode}{' judge' if judge else ''}\n".encode())
+        reply = self.hear(seconds)
+        if "failed" in reply:
+            raise Trouble(reply["failed"])
+        return reply
+
+    def pages(self):
+        return super().pages() + glob.glob(os.path.join(self.img, "exported.tar"))
+
+    def remove(self):
+        self.ours.close()
+        if self.child.wait(30) is None:
+            self.child.end()
+        super().remove()
+
+
 def tail(path, lines=15):
     try:
         with open(path, errors="replace") as file:
@@ -183,11 +240,13 @@ def check_room(directory, words):
 
 
 def dump(directory, tools, words):
-    """Starts what the words say (area, holes, tree: the workload; heap: a Python; redis) and dumps
-    it when it is ready."""
+    """Starts what the words say (area, holes, tree: the workload; heap: a Python; redis; container)
+    and dumps it when it is ready."""
     if words[0] == "redis" and not tools.redis:
         raise Missing("no redis-server: ./bootstrap bench brings one")
     check_room(directory, words)
+    if words[0] == "container":
+        return Container(directory, tools, words)
     image = Image(directory)
     start = {"heap": start_heap, "redis": start_redis}.get(words[0], start_workload)
     image.pid = start(image, tools, words).pid

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .images import redis_keys
 from .processes import Trouble, descendants, end_all, memory_of, now, run, spawn
-from .restores import Clone, Restore, prepare, results, tell
+from .restores import BY_PLUGIN, Clone, Restore, prepare, results, tell
 
 # name: (what it is, unit); less is better for all of them
 METRICS = {
     "restore_ms": ("restore returns", "ms"),
+    "runtime_ms": ("of that, podman's runtime", "ms"),
     "engine_start_ms": ("of that, the engine's start", "ms"),
     "first_ms": ("the task runs", "ms"),
     "reply_ms": ("first verified reply", "ms"),
@@ -87,12 +88,13 @@ def p95(values):
 
 class Job:
     """image: the words for images.dump; shows: the metrics in the table; headline: the one that the
-    plot shows, if any."""
+    plot shows, if any; plugin: with the plugin's two modes, too, which differ from serve only in how
+    a restore begins."""
 
     headline = None
 
     def __init__(self, name, image, shows, rounds=3, caches=("hot",), cold_rounds=1, about="",
-                 patience=60):
+                 patience=60, plugin=False):
         self.name = name
         self.image = image
         self.shows = shows
@@ -100,9 +102,11 @@ class Job:
         self.caches = caches
         self.about = about
         self.patience = patience
+        self.plugin = plugin
 
     def modes(self, modes):
-        return [mode for mode in modes if mode != "bare"]
+        return [mode for mode in modes
+                if mode != "bare" and (self.plugin or mode not in BY_PLUGIN)]
 
     def nr_rounds(self, cache, wanted):
         return wanted or self.rounds[cache]
@@ -299,6 +303,22 @@ class Clones(Job):
             "done_p95_ms": p95([r["end_ns"] - start for r in found]) / 1e6,
             "all_mib": memory,
         }, complaint
+
+
+class Containers(Job):
+    """A container is restored in its runtime's own command, and judges its memory once in each
+    mode."""
+
+    headline = "restore_ms"
+
+    def modes(self, modes):
+        return [mode for mode in modes if mode in ("plain", "transparent")]
+
+    def measure(self, tools, image, mode):
+        judged = image.judged = getattr(image, "judged", set())
+        reply = image.restore(mode, mode not in judged, self.patience)
+        judged.add(mode)
+        return {key: float(value) for key, value in reply.items()}, None
 
 
 class Floor(Job):

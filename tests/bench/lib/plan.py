@@ -3,7 +3,8 @@
 #
 # Jobs that use one image stand together, so that it is made once.
 
-from .jobs import Clones, Floor, Idle, Redis, RedisSave, Scale, Supervision, Work
+from .jobs import (Clones, Containers, Floor, Idle, Redis, RedisSave, Scale, Supervision,
+                   Work)
 
 TOUCH = ["work_ms", "p50_us", "p99_us", "max_us"]
 FORKS = ["work_ms", "fork_p50_us", "fork_p99_us", "fork_max_us"]
@@ -23,11 +24,12 @@ def all_jobs(quick):
     nr = size(20000, 5000)
     jobs += [
         Work("random-touch", big, f"random {nr} 1", ["restore_ms"] + TOUCH + ["done_ms"],
-             caches=both, cold_rounds=2, about=f"{nr} random pages of {big[1]} MiB, at once"),
+             caches=both, cold_rounds=2, plugin=True,
+             about=f"{nr} random pages of {big[1]} MiB, at once"),
         Work("walk", big, "walk", ["work_ms", "done_ms"], rounds=2, caches=both,
              about=f"every byte of {big[1]} MiB, in order"),
         Idle("idle-drain", big, ["restore_ms", "resident_ms", "engine_cpu_s"], caches=both,
-             cold_rounds=2, about=f"{big[1]} MiB, nobody touching them"),
+             cold_rounds=2, plugin=True, about=f"{big[1]} MiB, nobody touching them"),
         Work("threads", big, f"threads 8 {int(nr) // 8}", TOUCH, rounds=2,
              about=f"8 threads, {int(nr) // 8} random pages each of {big[1]} MiB"),
         Scale("scale-mib-" + big[1], big, ENGINE, rounds=1, about=f"1 process, {big[1]} MiB"),
@@ -39,7 +41,7 @@ def all_jobs(quick):
     some = ["area", size(1024, 128)]
     jobs += [
         Work(f"touched-{percent:03}", some, f"fraction {percent}", ["work_ms", "done_ms"],
-             rounds=2, caches=both, about=f"{percent} % of {some[1]} MiB, in random order")
+             rounds=2, caches=both, plugin=percent == 1, about=f"{percent} % of {some[1]} MiB, in random order")
         for percent in (1, 5, 20, 50, 100)
     ]
     jobs.append(Scale("scale-mib-" + some[1], some, ENGINE, rounds=1,
@@ -91,7 +93,7 @@ def all_jobs(quick):
     redis = ["redis", size(1024, 64)]
     jobs += [
         Redis("redis", redis, ["restore_ms", "reply_ms", "work_ms", "get_p50_us", "get_p99_us",
-                               "get_p999_us", "get_max_us"], caches=both,
+                               "get_p999_us", "get_max_us"], caches=both, plugin=True,
               about=f"20000 random GETs from a Redis of {redis[1]} MiB"),
         RedisSave("redis-save", redis, ["reply_ms", "save_ms", "fork_max_us", "get_p50_us",
                                         "get_p99_us", "get_max_us", "tree_mib"], rounds=2,
@@ -100,6 +102,12 @@ def all_jobs(quick):
     heap = ["heap", size(512, 64)]
     jobs.append(Work("python", heap, "verify", ["reply_ms", "done_ms"], caches=both,
                      rounds=2, about=f"a Python with a heap of {heap[1]} MiB"))
+    jobs += [
+        Containers(f"in-{runtime}", ["container", size(2048, 64), runtime],
+                   ["restore_ms"] + ["runtime_ms"] * (runtime == "podman"), rounds=2,
+                   about=f"a container of {size(2048, 64)} MiB, by {runtime}")
+        for runtime in ("runc", "crun", "podman")
+    ]
     if not quick:
         huge = ["area", "16384"]
         jobs.append(Scale("scale-mib-16384", huge, ENGINE, rounds=1, about="1 process, 16384 MiB"))

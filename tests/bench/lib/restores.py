@@ -3,7 +3,8 @@
 #
 # The modes: plain is `criu restore`; peer is `criu lazy-pages` and `criu restore --lazy-pages`;
 # serve is `faultin serve` in its place; plugin is `criu restore --lazy-pages --libdir`, alone;
-# bare is serve with --no-keeper: one process, which nobody looks after.
+# transparent is `criu restore --libdir`; bare is serve with --no-keeper: one process, which nobody looks
+# after.
 #
 # Time 0 is when nothing runs yet: the engine's start counts, since somebody waits for it.
 
@@ -16,8 +17,9 @@ import time
 from .images import tail
 from .processes import Child, Trouble, children, end_all, name, now, spawn
 
-MODES = ("plain", "peer", "serve", "plugin", "bare")
-OURS = ("serve", "plugin")
+MODES = ("plain", "peer", "serve", "plugin", "transparent", "bare")
+OURS = ("serve", "plugin", "transparent")
+BY_PLUGIN = ("plugin", "transparent")
 
 
 class Late(Exception):
@@ -102,9 +104,9 @@ class Restore:
     def criu_argv(self):
         argv = [self.tools.criu, "restore", "-d", "-D", self.image.img, "-W", self.work,
                 "--pidfile", "pid", "-o", "restore.log"]
-        if self.mode != "plain":
+        if self.mode not in ("plain", "transparent"):
             argv.append("--lazy-pages")
-        if self.mode == "plugin":
+        if self.mode in BY_PLUGIN:
             argv += ["--libdir", self.tools.plugin_dir]
         return argv
 
@@ -127,11 +129,11 @@ class Restore:
             if time.monotonic() > deadline:
                 criu.end()
                 raise Late(f"criu restore did not return in {seconds} s")
-            if self.mode == "plugin" and not self.engine:
+            if self.mode in BY_PLUGIN and not self.engine:
                 self.find_engine()
             self.watch()
         self.returned = criu.ended
-        if self.mode == "plugin" and not self.engine and criu.status == 0:
+        if self.mode in BY_PLUGIN and not self.engine and criu.status == 0:
             self.find_engine()
             if not self.engine:
                 raise Trouble("the plugin started no engine: " + tail(self.work + "/restore.log"))

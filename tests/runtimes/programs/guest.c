@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * usage: guest MEBIBYTES DIR
+ * usage: guest MEBIBYTES DIR [SHARED]
  *
- * Fills so much private memory, and a sixteenth of it that is shared, with words that tell where they
- * are, and makes DIR/ready.  Whenever DIR/go holds another number N, it looks at its memory and makes
+ * Fills so much private memory, and SHARED MiB (a sixteenth of the other, if it is not said) that are
+ * shared, with words that tell where they are, and makes DIR/ready.  Whenever DIR/go holds another number N, it looks at its memory and makes
  * DIR/result.N: "ok MS", MS milliseconds having gone by, or what is wrong.  It looks
  *   in a child, and in a child of that, which reads all, and writes to every third page
  *   then in itself, where nothing that the children wrote to private memory may be seen, and all that
@@ -150,8 +150,9 @@ static long read_go(void)
 
 static void *map(size_t nr_pages, int flags)
 {
-	void *at =
-		mmap(NULL, nr_pages * PAGE, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+	void *at = nr_pages == 0 ? NULL
+				 : mmap(NULL, nr_pages * PAGE, PROT_READ | PROT_WRITE,
+					MAP_ANONYMOUS | flags, -1, 0);
 
 	if (at == MAP_FAILED)
 		_exit(93);
@@ -164,10 +165,10 @@ int main(int argc, char **argv)
 	long go = 0, last = 0;
 	uint64_t round = 0;
 
-	if (argc != 3 || chdir(argv[2]) != 0)
+	if (argc < 3 || argc > 4 || chdir(argv[2]) != 0)
 		return 2;
 	mine.nr_pages = (size_t)strtoul(argv[1], NULL, 10) << 8;
-	ours.nr_pages = mine.nr_pages / 16;
+	ours.nr_pages = argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) << 8 : mine.nr_pages / 16;
 	mine.salt = 1;
 	ours.salt = UINT64_C(1) << 40;
 	mine.at = map(mine.nr_pages, MAP_PRIVATE);
