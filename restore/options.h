@@ -18,7 +18,8 @@ struct fi_verb {
 
 /* The next one; its value is in optarg.  Returns what getopt_long does; 0: there is none any more, and
  * argv[optind] is the first other word; or -1: the verb ends with *@code, because --version or --help was
- * answered, or what is wrong was complained of. */
+ * answered, or what is wrong was complained of.  As with getopt_long, a second command line in one process
+ * wants optind = 0 before. */
 int fi_option_next(const struct fi_verb *verb, int argc, char **argv, int *code);
 
 /* Says what is wrong with the option for which getopt_long has returned @c, ':' or '?'.  Returns -EINVAL. */

@@ -6,6 +6,8 @@
  */
 #include "config.h"
 
+#include <getopt.h>
+
 #include "restore/verify.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/quiet.h"
@@ -26,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (pack.options & PACK_FIT)
 		pack_fit(&pack);
 	words[1] = (char *)pack_show(&pack);
+	optind = 0; /* another command line than the one before */
 	r = fi_verify_main(pack.options & PACK_MORE ? 3 : 2, words);
 	FUZZ_CHECK(r == 0 || r == 1);
 	return 0;
