@@ -14,14 +14,18 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -30,6 +34,7 @@
 #include "common/cleanup.h"
 #include "images/pages.h"
 #include "plugin/inject.h"
+#include "plugin/task_call.h"
 #include "plugin/task_memory.h"
 #include "plugin/task_uffd.h"
 #include "restore/uffd.h"
@@ -287,6 +292,110 @@ static void test_filling(void **state)
 	free(got);
 }
 
+static size_t nr_descriptors(void)
+{
+	char path[64];
+	size_t nr = 0;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)child);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		nr++;
+	(void)closedir(dir);
+	return nr;
+}
+
+/* A file goes there, and the same one comes back. */
+static void test_given(void **state)
+{
+	const int file = memfd_create("given", MFD_CLOEXEC);
+	const size_t before = nr_descriptors();
+	struct stat ours, back;
+	struct fi_error err = { "" };
+	struct fi_task_call tc;
+	struct fi_injection in;
+	int there, copy;
+
+	(void)state;
+	if (!injectable(&in))
+		skip();
+	assert_int_equal(fi_inject_end(&in), 0);
+	assert_return_code(file, errno);
+	assert_int_equal(fi_task_call_begin(child, &tc, &err), 0);
+	there = fi_task_call_give(&tc, file, &err);
+	assert_true(there >= 0);
+	assert_int_equal(nr_descriptors(), before + 1);
+	copy = fi_task_call_fetch(&tc, there);
+	assert_return_code(copy, errno);
+	assert_int_equal(fstat(file, &ours), 0);
+	assert_int_equal(fstat(copy, &back), 0);
+	assert_true(ours.st_ino == back.st_ino && ours.st_dev == back.st_dev);
+	fi_task_call_close(&tc, there);
+	assert_int_equal(fi_task_call_fetch(&tc, there), -EBADF);
+	assert_true(fi_task_call_end(&tc));
+	assert_int_equal(nr_descriptors(), before);
+	(void)close(copy);
+	(void)close(file);
+}
+
+/* Into memory that the task shares, of which some is there. */
+static void test_copying(void **state)
+{
+	const size_t len = 16 << 20;
+	uint8_t *bytes =
+		mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const int file = memfd_create("shared", MFD_CLOEXEC);
+	struct fi_pieces pieces = { 0 };
+	struct fi_error err = { "" };
+	struct fi_task_call tc;
+	struct fi_injection in;
+	int64_t at;
+	uint8_t *mem;
+	bool intact;
+	int fd, there;
+
+	(void)state;
+	assert_ptr_not_equal(bytes, MAP_FAILED);
+	assert_int_equal(ftruncate(file, (off_t)len), 0);
+	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	if (!injectable(&in))
+		skip();
+	assert_int_equal(fi_inject_end(&in), 0);
+	fd = fi_task_uffd(child, -ENOENT, &intact, &err);
+	assert_true(intact);
+	if (fd < 0) {
+		print_message("%s\n", err.text);
+		skip();
+	}
+	assert_int_equal(fi_task_call_begin(child, &tc, &err), 0);
+	there = fi_task_call_give(&tc, file, &err);
+	assert_true(there >= 0);
+	at = fi_task_call(&tc, SYS_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  (uint64_t)there, 0);
+	assert_true(at > 0);
+	fi_task_call_close(&tc, there);
+	assert_true(fi_task_call_end(&tc));
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(i >> 12 ^ i);
+	mem[0] = 1;
+	mem[7 * FI_PAGE_SIZE] = 1;
+	mem[len - 1] = 1;
+	assert_int_equal(fi_uffd_register(fd, (uint64_t)at, len), 0);
+	assert_int_equal(fi_pieces_add(&pieces, (struct fi_piece){ (uint64_t)at, len, bytes }), 0);
+	assert_int_equal(fi_pieces_copy(child, fd, &pieces, &err), 0);
+	assert_int_equal(fi_uffd_unregister(fd, (uint64_t)at, len), 0);
+	assert_memory_equal(mem, bytes, len);
+	(void)close(fd);
+	(void)close(file);
+	(void)munmap(mem, len);
+	(void)munmap(bytes, len);
+	fi_pieces_done(&pieces);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +403,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_signals, start_child, end_child),
 		cmocka_unit_test_setup_teardown(test_userfaultfd, start_child, end_child),
 		cmocka_unit_test_setup_teardown(test_filling, start_child, end_child),
+		cmocka_unit_test_setup_teardown(test_given, start_child, end_child),
+		cmocka_unit_test_setup_teardown(test_copying, start_child, end_child),
 	};
 
 	return cmocka_run_group_tests_name("plugin/inject", tests, NULL, NULL);
