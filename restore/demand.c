@@ -85,9 +85,11 @@ static bool in_stream(struct fi_space *space, uint64_t addr)
 
 static uint64_t ahead_of(uint64_t stream)
 {
-	if (stream / 2 < AHEAD_MIN)
+	uint64_t half = stream / 2 & ~(FI_PAGE_SIZE - 1);
+
+	if (half < AHEAD_MIN)
 		return AHEAD_MIN;
-	return stream / 2 < AHEAD_MAX ? stream / 2 : AHEAD_MAX;
+	return half < AHEAD_MAX ? half : AHEAD_MAX;
 }
 
 static void tell(const struct fi_space *space, const struct fi_extent *extent, uint64_t len,

@@ -193,7 +193,7 @@ uint64_t fi_space_nr_owed(struct fi_space *space);
  * at most @max_len (a multiple of the page size, not 0).  Reader, or inside the gate. */
 struct fi_extent fi_space_look(struct fi_space *space, uint64_t addr, uint64_t max_len);
 
-/* The first owed stretch at or after @addr, at most @max_len long; false if there is none.
+/* The first owed stretch at or after page @addr, at most @max_len long; false if there is none.
  * Reader, or inside the gate. */
 bool fi_space_next_owed(struct fi_space *space, uint64_t addr, uint64_t max_len,
 			struct fi_extent *ret);
