@@ -295,13 +295,13 @@ check_nothing_left()
 	fi
 }
 
-# restore MODE: one restore of $case, from $work, with $engine_program as the plugin's engine, if set; $root is the pid of the restored root, $restore_us
-# the time that `criu restore` took.
+# restore MODE: one restore of $case, from $work, with $engine_program as the plugin's engine, if set; $root is
+# the pid of the restored root.
 #
 # The pid may be taken for a moment by somebody else on this machine: that is no verdict on us.
 restore()
 {
-	local try start lazy=()
+	local try lazy=()
 
 	case $1 in
 	peer | serve) lazy=(--lazy-pages) ;;
@@ -315,11 +315,9 @@ restore()
 		: >"$tmp/ends"
 		: >"$case/run/stay"
 		start_engine "$1"
-		start=$EPOCHREALTIME
 		FAULTIN_BIN=${engine_program:-$faultin} timeout -k 5 60 "$CRIU" restore -d "${lazy[@]}" -D "$case/img" \
 			-W "$work" --pidfile pid -o restore.log -v4 >"$work/restore.out" 2>&1 9>&-
 		status=$?
-		restore_us=$((${EPOCHREALTIME/./} - ${start/./}))
 		[ "$status" -ne 0 ] || break
 		grep -q "Can't fork for .*: File exists" "$work/restore.log" || break
 		echo "# try $try: a pid was taken"
