@@ -10,5 +10,6 @@ fi
 . "$abs_top_srcdir/tests/integration/functions.sh"
 
 attempt "large: dump" dump_scenario large
+case=$tmp/large
 try_modes large
 tap_done
