@@ -35,15 +35,15 @@ struct fi_placement {
 	_Atomic int cpu;	     /* NEAR: which; AWAY: -1 */
 	_Atomic uint64_t away_until; /* ns: not to come near before */
 	_Atomic uint64_t progress;   /* turns of the worker's loop */
-	_Atomic uint64_t last_round; /* ns */
 
 	/* The worker's own. */
-	unsigned streak;   /* rounds in a row without a pause */
-	unsigned checked;  /* rounds since the last check */
-	unsigned patience; /* rounds until the next */
-	long switches;	   /* involuntary ones at the last check */
-	unsigned follows;  /* of late */
-	unsigned kept;	   /* checks that went well since one follow was forgiven */
+	unsigned streak;     /* rounds in a row without a pause */
+	uint64_t last_round; /* ns */
+	unsigned checked;    /* rounds since the last check */
+	unsigned patience;   /* rounds until the next */
+	long switches;	     /* involuntary ones at the last check */
+	unsigned follows;    /* of late */
+	unsigned kept;	     /* checks that went well since one follow was forgiven */
 	struct fi_faulter faulter;
 
 	/* The guard's own. */

@@ -16,20 +16,13 @@ void fi_room_init(struct fi_room *room)
 	room->nr_left = (unsigned)CPU_COUNT(&room->everywhere);
 }
 
-/* A near worker without faults for so long leaves its CPU to be used, until there are some. */
-#define QUIET_NS UINT64_C(2000000)
-
 static void demand_cpus(struct fi_engine *engine, cpu_set_t *ret)
 {
-	uint64_t now = fi_now_ns();
-
 	CPU_ZERO(ret);
 	for (unsigned i = 0; i < engine->nr_demand; i++) {
-		const struct fi_placement *placement = &engine->demand[i].placement;
-		uint64_t last = placement->last_round;
-		int cpu = placement->cpu;
+		int cpu = engine->demand[i].placement.cpu;
 
-		if (cpu >= 0 && (last >= now || now - last < QUIET_NS))
+		if (cpu >= 0)
 			CPU_SET(cpu, ret);
 	}
 }

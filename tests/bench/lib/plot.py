@@ -8,9 +8,10 @@ import subprocess
 from .report import columns, title
 
 LABELS = {"plain": "criu restore", "peer": "criu lazy-pages", "serve": "faultin serve",
-          "plugin": "faultin plugin", "transparent": "faultin, transparent"}
+          "plugin": "faultin plugin", "transparent": "faultin, transparent",
+          "bare": "faultin, no keepers"}
 COLORS = {"plain": "#999999", "peer": "#e08a2e", "serve": "#1f6fb4", "plugin": "#7fb8e6",
-          "transparent": "#4c9a5b"}
+          "transparent": "#4c9a5b", "bare": "#c0c0c0"}
 TERMINALS = {"svg": "svg size 1200,1000 font 'sans-serif,13' background 'white'",
              "png": "pngcairo size 1200,1000 font 'sans,10'"}
 
