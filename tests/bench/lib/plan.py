@@ -41,7 +41,8 @@ def all_jobs(quick):
     some = ["area", size(1024, 128)]
     jobs += [
         Work(f"touched-{percent:03}", some, f"fraction {percent}", ["work_ms", "done_ms"],
-             rounds=2, caches=both, plugin=percent == 1, about=f"{percent} % of {some[1]} MiB, in random order")
+             rounds=2, caches=("hot",) if percent in (5, 50) else both, plugin=percent == 1,
+             about=f"{percent} % of {some[1]} MiB, in random order")
         for percent in (1, 5, 20, 50, 100)
     ]
     jobs.append(Scale("scale-mib-" + some[1], some, ENGINE, rounds=1,
@@ -104,7 +105,7 @@ def all_jobs(quick):
                      rounds=2, about=f"a Python with a heap of {heap[1]} MiB"))
     jobs += [
         Containers(f"in-{runtime}", ["container", size(2048, 64), runtime],
-                   ["restore_ms"] + ["runtime_ms"] * (runtime == "podman"), rounds=2,
+                   ["restore_ms"] + ["runtime_ms"] * (runtime == "podman"), rounds=1,
                    about=f"a container of {size(2048, 64)} MiB, by {runtime}")
         for runtime in ("runc", "crun", "podman")
     ]
