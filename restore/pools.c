@@ -292,6 +292,9 @@ static struct fi_pool *take_over(struct fi_pools *pools, uint32_t i)
 	fi_counters_add(&session->ended, &pool->record->count);
 	pools->at[i] = NULL;
 	(void)pthread_mutex_unlock(&pools->lock);
+	/* Somebody may have copies of the descriptors (upgrade.h). */
+	for (size_t w = 0; w < pool->nr_watches; w++)
+		(void)epoll_ctl(pools->epfd, EPOLL_CTL_DEL, pool->watches[w]->record->uffd, NULL);
 	return pool;
 }
 

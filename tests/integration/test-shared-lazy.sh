@@ -144,10 +144,11 @@ not_lazy()
 {
 	trap '[ $? -eq 0 ] || tell_lazy' EXIT
 	printf "$settings" >"$FAULTIN_CONFIG"
+	rm -rf "${tmp:?}/$1"
 	dump_scenario "$1"
+	CRIU=${restorer:-$CRIU}
 	restore transparent
-	grep -q "faultin.*shared memory.*is not lazy: $2" "$work/restore.log" ||
-		die "the log does not say why it is not lazy"
+	grep -q "faultin.*$2" "$work/restore.log" || die "the log does not say why it is not lazy"
 	until_true 60 judged || die "no verdict in 60 s"
 	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
 	rm "$case/run/stay"
@@ -163,8 +164,31 @@ attempt "engines die" survives
 kill_orphans || until_true 10 kill_orphans
 attempt "a checkpoint of it" dumped_again
 kill_orphans || until_true 10 kill_orphans
-attempt "a private mapping: not lazy" not_lazy pool-private "somebody has a private mapping"
+attempt "a private mapping" not_lazy pool-private "is not lazy: somebody has a private mapping"
 kill_orphans || until_true 10 kill_orphans
-attempt "locked memory: not lazy" not_lazy pieces "some of it is locked"
+attempt "locked memory" not_lazy pieces "is not lazy: some of it is locked"
 kill_orphans || until_true 10 kill_orphans
+
+# Of an engine that is none: says that it is ready, and ends.
+engine_program=$tmp/short-lived
+printf '#!/bin/sh\nprintf "\\0" >&4\n' >"$engine_program"
+chmod +x "$engine_program"
+attempt "an engine that is gone" not_lazy pool-moves "restoring eagerly"
+kill_orphans || until_true 10 kill_orphans
+engine_program=
+
+if [ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" != 0 ]; then
+	tap_skip "no userfaultfd" "everybody may have one here"
+else
+	# not by right, and not from the device
+	restorer=$tmp/criu
+	cat >"$restorer" <<-END
+		#!/bin/sh
+		exec unshare -m sh -c '! [ -e /dev/userfaultfd ] || mount --bind /dev/null /dev/userfaultfd || exit
+			exec "\$0" "\$@"' $CRIU "\$@"
+	END
+	chmod +x "$restorer"
+	attempt "no userfaultfd" not_lazy weak-mapped "is not lazy: .*/dev/userfaultfd"
+	kill_orphans || until_true 10 kill_orphans
+fi
 tap_done
