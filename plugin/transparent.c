@@ -189,6 +189,8 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 
 	r = fi_image_open(images_dirfd, &ours.image, err);
 	if (r == 0)
+		fi_image_ignore_marks(ours.image);
+	if (r == 0)
 		r = find_kept(images_dirfd, settings, err);
 	if (r == 0)
 		r = fi_shared_plan(images_dirfd, ours.image, &ours.shared, err);

@@ -324,6 +324,8 @@ static int read_image(const struct service *service, struct fi_error *err)
 
 	(void)fi_sandbox_enter(FI_SANDBOX_READER);
 	r = fi_image_open(service->images_fd, &image, err);
+	if (r == 0 && service->options->handover_fd >= 0)
+		fi_image_ignore_marks(image); /* as the plugin does */
 	if (r == 0)
 		r = check_size(image, err);
 	if (r == 0)

@@ -452,6 +452,55 @@ static void which_vmas_are_lazy(void **state)
 	builder_done(&b);
 }
 
+/* Bytes are lazy then wherever the map allows; zeros as they are marked. */
+static void marks_are_ignored(void **state)
+{
+	const Fi__Pb__PagemapEntry entries[] = {
+		builder_entry(0x10000, 2, PE_PRESENT),
+		builder_entry(0x12000, 3, PE_PRESENT | PE_LAZY),
+		builder_entry(0x16000, 4, 0),
+		builder_entry(0x20000, 5, PE_PRESENT), /* locked */
+		builder_entry(0x30000, 6, PE_PRESENT),
+		builder_entry(0x40000, 7, PE_PRESENT), /* a shadow stack */
+	};
+	struct fi_vma vmas[] = {
+		builder_anon(0x10000, 0x20000),
+		builder_anon(0x20000, 0x30000),
+		builder_anon(0x30000, 0x40000),
+		builder_anon(0x40000, 0x50000),
+	};
+	static const struct {
+		bool lazy;
+		uint64_t rank;
+	} then[] = {
+		{ true, 0 }, { true, 2 }, { false, 0 }, { false, 0 }, { true, 5 }, { false, 0 }
+	};
+	fi_auto_image struct fi_image *image = NULL;
+	const struct fi_pagemap *pm;
+	struct builder b;
+
+	vmas[1].flags |= MAP_LOCKED;
+	vmas[3].status |= FI_VMA_SHADOW_STACK;
+	begin(&b, 2);
+	builder_mm(&b, 7, vmas, FI_ARRAY_SIZE(vmas));
+	builder_pagemap(&b, 7, 1, entries, FI_ARRAY_SIZE(entries));
+	builder_pages(&b, 1, 23, 1);
+	image = builder_open(&b);
+	pm = fi_image_task(image, 0)->pagemap;
+	assert_int_equal(pm->nr_lazy_pages, 3);
+	fi_image_ignore_marks(image);
+	assert_image_holds(image);
+	assert_int_equal(pm->nr_runs, FI_ARRAY_SIZE(then));
+	for (size_t i = 0; i < FI_ARRAY_SIZE(then); i++) {
+		assert_int_equal(pm->runs[i].lazy, then[i].lazy);
+		if (then[i].lazy)
+			assert_int_equal(pm->runs[i].lazy_rank, then[i].rank);
+	}
+	assert_int_equal(pm->nr_lazy_pages, 11);
+	assert_ptr_equal(fi_pagemap_find_rank(pm, 10), &pm->runs[4]);
+	builder_done(&b);
+}
+
 /* A process at a raised vm.max_map_count, with an entry that crosses all of its VMAs. */
 static void many_vmas(void **state)
 {
@@ -536,6 +585,7 @@ int main(void)
 		cmocka_unit_test(a_million_runs),
 		cmocka_unit_test(long_names_are_cut),
 		cmocka_unit_test(which_vmas_are_lazy),
+		cmocka_unit_test(marks_are_ignored),
 		cmocka_unit_test(many_vmas),
 		cmocka_unit_test(many_tasks),
 	};
