@@ -452,6 +452,54 @@ static void which_vmas_are_lazy(void **state)
 	builder_done(&b);
 }
 
+#define PAGEMAP_MAGIC UINT32_C(0x56084025)
+
+/* One entry, two lazy pages at 0x10000, in all the ways in which a protobuf message may say so. */
+static void entries_of_other_forms(void **state)
+{
+	static const struct {
+		uint32_t len;
+		uint8_t bytes[20];
+	} forms[] = {
+		{ 8, { 0x08, 0x80, 0x80, 0x04, 0x10, 2, 0x20, 6 } },
+		{ 8, { 0x20, 6, 0x10, 2, 0x08, 0x80, 0x80, 0x04 } },
+		{ 9, { 0x08, 0x80, 0x80, 0x04, 0x10, 0x82, 0, 0x20, 6 } }, /* longer than need be */
+		{ 10,
+		  { 0x08, 0x80, 0x80, 0x04, 0x10, 7, 0x10, 2, 0x20, 6 } }, /* the last one counts */
+		{ 10, { 0x08, 0x80, 0x80, 0x04, 0x10, 0, 0x20, 6, 0x28, 2 } },
+		{ 10, { 0x08, 0x80, 0x80, 0x04, 0x10, 2, 0x18, 0, 0x20, 6 } },
+		{ 9, { 0x88, 0, 0x80, 0x80, 0x04, 0x10, 2, 0x20, 6 } }, /* of a tag, too */
+		/* what is beyond 32 bits of a field of 32 is cut off */
+		{ 12, { 0x08, 0x80, 0x80, 0x04, 0x10, 0x82, 0x80, 0x80, 0x80, 0x10, 0x20, 6 } },
+	};
+	const struct fi_vma vma = builder_anon(0x10000, 0x20000);
+	Fi__Pb__PagemapHead head = FI__PB__PAGEMAP_HEAD__INIT;
+
+	for (size_t i = 0; i < FI_ARRAY_SIZE(forms); i++) {
+		fi_auto_image struct fi_image *image = NULL;
+		struct builder_file file = { 0 };
+		const struct fi_pagemap *pm;
+		struct builder b;
+
+		begin(&b, 2);
+		builder_mm(&b, 7, &vma, 1);
+		head.pages_id = 1;
+		builder_magic(&b, &file, PAGEMAP_MAGIC);
+		builder_record(&file, &head);
+		builder_bytes(&file, &forms[i].len, sizeof(forms[i].len));
+		builder_bytes(&file, forms[i].bytes, forms[i].len);
+		builder_flush(&b, &file, "pagemap-7.img");
+		builder_pages(&b, 1, 2, 1);
+		image = builder_open(&b);
+		pm = fi_image_task(image, 0)->pagemap;
+		assert_int_equal(pm->nr_runs, 1);
+		assert_int_equal(pm->runs[0].addr, 0x10000);
+		assert_int_equal(pm->runs[0].nr_pages, 2);
+		assert_int_equal(pm->nr_lazy_pages, 2);
+		builder_done(&b);
+	}
+}
+
 /* Bytes are lazy then wherever the map allows; zeros as they are marked. */
 static void marks_are_ignored(void **state)
 {
@@ -585,6 +633,7 @@ int main(void)
 		cmocka_unit_test(a_million_runs),
 		cmocka_unit_test(long_names_are_cut),
 		cmocka_unit_test(which_vmas_are_lazy),
+		cmocka_unit_test(entries_of_other_forms),
 		cmocka_unit_test(marks_are_ignored),
 		cmocka_unit_test(many_vmas),
 		cmocka_unit_test(many_tasks),
