@@ -117,13 +117,12 @@ noinst_LIBRARIES += libuffd.a
 libuffd_a_SOURCES = restore/uffd.c restore/uffd.h
 
 librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(SECCOMP_CFLAGS) \
-	$(CAP_NG_CFLAGS) $(PTHREAD_CFLAGS)
+	$(PTHREAD_CFLAGS)
 libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
 
 # What a user of librestore.a links beside its door.
 RESTORE_LIBS = librestore.a
-RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) \
-	$(CAP_NG_LIBS)
+RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS)
 
 # What verbs of both programs need.
 client_sources = \

@@ -10,17 +10,22 @@
 
 #include "restore/sandbox.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -231,7 +236,10 @@ static const unsigned keeper_capabilities[] = {
 	CAP_FOWNER,	  /* the same, where it is sticky */
 };
 
-static scmp_filter_ctx keeper_filter, engine_filter;
+/* The list of readers and engines as the kernel takes it: as many bytes as it says.  To make it takes longer
+ * than to load it, and each of them loads it. */
+static struct sock_filter *engine_program;
+static size_t engine_program_size;
 static bool wanted;
 
 static uint32_t refuse(int err)
@@ -264,6 +272,12 @@ static int hide(scmp_filter_ctx filter)
 	return r == -EACCES ? 0 : r; /* the default says the same */
 }
 
+static void tell_no_list(int r)
+{
+	fi_log(FI_LOG_INFO, "sandbox: no list of system calls (%s), going on without",
+	       strerror(-r));
+}
+
 /* NULL: not to be had, which the log has been told. */
 static scmp_filter_ctx build(int who)
 {
@@ -283,40 +297,99 @@ static scmp_filter_ctx build(int who)
 		r = hide(filter);
 	if (r == 0)
 		return filter;
-	fi_log(FI_LOG_INFO, "sandbox: no list of system calls (%s), going on without",
-	       strerror(-r));
+	tell_no_list(r);
 	seccomp_release(filter);
 	return NULL;
 }
 
-void fi_sandbox_prepare(void)
+/* Returns 0, or a negative errno: there is no program. */
+static int export(scmp_filter_ctx filter)
 {
-	wanted = true;
-	keeper_filter = build(KEEPER);
-	engine_filter = build(ENGINE);
+	fi_auto_close int fd = memfd_create("faultin-sandbox", MFD_CLOEXEC);
+	struct stat st;
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = seccomp_export_bpf(filter, fd);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	engine_program = malloc((size_t)st.st_size);
+	if (!engine_program)
+		return -ENOMEM;
+	n = pread(fd, engine_program, (size_t)st.st_size, 0);
+	engine_program_size = n < 0 ? 0 : (size_t)n;
+	return n == st.st_size && n > 0 ? 0 : -EIO;
 }
 
+void fi_sandbox_prepare(void)
+{
+	scmp_filter_ctx filter = build(ENGINE);
+	int r;
+
+	wanted = true;
+	if (!filter)
+		return;
+	r = export(filter);
+	seccomp_release(filter);
+	if (r == 0)
+		return;
+	tell_no_list(r);
+	free(engine_program);
+	engine_program = NULL;
+}
+
+/* By hand, since libcap-ng reads /proc twice before, a tenth of a millisecond each time. */
 static void limit_capabilities(const char *name, const unsigned *keep, size_t nr)
 {
-	bool kept[CAP_LAST_CAP + 1] = { false };
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	uint32_t kept[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	/* The library remembers the process in which it was used first, and has not seen a keeper's
-	 * clone3. */
-	capng_setpid((int)syscall(SYS_gettid));
-	if (capng_get_caps_process() < 0) {
+	if (syscall(SYS_capget, &head, sets) < 0) {
 		fi_log(FI_LOG_INFO, "sandbox: %s keeps its capabilities: cannot read them", name);
 		return;
 	}
 	for (size_t i = 0; i < nr; i++)
-		kept[keep[i]] = capng_have_capability(CAPNG_PERMITTED, keep[i]);
-	capng_clear(CAPNG_SELECT_CAPS);
-	for (unsigned i = 0; i <= CAP_LAST_CAP; i++)
-		if (kept[i])
-			(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, i);
+		kept[CAP_TO_INDEX(keep[i])] |= CAP_TO_MASK(keep[i]);
 	/* The bounding set is for what is executed, and nothing is. */
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+	for (size_t i = 0; i < FI_ARRAY_SIZE(sets); i++) {
+		sets[i].permitted &= kept[i];
+		sets[i].effective = sets[i].permitted;
+		sets[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, sets) < 0)
 		fi_log(FI_LOG_INFO, "sandbox: %s keeps its capabilities: %s", name,
 		       strerror(errno));
+}
+
+/* Returns 0 or a negative errno; 1: there is no list, which the log has been told. */
+static int filter_keeper(void)
+{
+	scmp_filter_ctx filter = build(KEEPER);
+	int r;
+
+	if (!filter)
+		return 1;
+	r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+/* The same. */
+static int filter_engine(void)
+{
+	struct sock_fprog program = {
+		.len = (unsigned short)(engine_program_size / sizeof(*engine_program)),
+		.filter = engine_program,
+	};
+
+	if (!engine_program)
+		return 1;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
 bool fi_sandbox_enter(enum fi_sandbox_role role)
@@ -325,14 +398,14 @@ bool fi_sandbox_enter(enum fi_sandbox_role role)
 		const char *name;
 		const unsigned *capabilities;
 		size_t nr;
-		const scmp_filter_ctx *filter;
+		int (*filter)(void);
 	} roles[] = {
 		[FI_SANDBOX_KEEPER] = { "the keeper", keeper_capabilities,
-					FI_ARRAY_SIZE(keeper_capabilities), &keeper_filter },
+					FI_ARRAY_SIZE(keeper_capabilities), filter_keeper },
 		[FI_SANDBOX_READER] = { "the reader", reader_capabilities,
-					FI_ARRAY_SIZE(reader_capabilities), &engine_filter },
+					FI_ARRAY_SIZE(reader_capabilities), filter_engine },
 		[FI_SANDBOX_ENGINE] = { "the engine", engine_capabilities,
-					FI_ARRAY_SIZE(engine_capabilities), &engine_filter },
+					FI_ARRAY_SIZE(engine_capabilities), filter_engine },
 	};
 	const char *name = roles[role].name;
 	int r;
@@ -345,13 +418,11 @@ bool fi_sandbox_enter(enum fi_sandbox_role role)
 #ifndef FI_SANITIZED /* whose search for leaks is a ptrace(2) of oneself */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
-	if (!*roles[role].filter)
-		return false;
-	r = seccomp_load(*roles[role].filter);
+	r = roles[role].filter();
 	if (r < 0)
 		fi_log(FI_LOG_INFO, "sandbox: system calls of %s are not filtered: %s", name,
 		       strerror(-r));
-	else
+	else if (r == 0)
 		fi_log(FI_LOG_DEBUG, "sandbox: system calls of %s are filtered", name);
 	return r == 0;
 }

@@ -10,7 +10,8 @@
  *     that a newer C library makes, and that we have not thought of, must not cost a session.
  *
  * A role is for ever, and for all processes and threads that are started from then on.  Engines are
- * started by keepers, so what an engine may do, a keeper may; an engine enters its own role on top.
+ * started by keepers, so what an engine may do, a keeper may; an engine enters its own role on top.  The
+ * reader is started while the first keeper has no role yet; the list is the same.
  * Nobody may execute, connect, trace, write to other memory, or mount.
  *
  *		files: open	make, remove	process: start	threads	sockets: make
@@ -35,8 +36,9 @@ enum fi_sandbox_role {
 	FI_SANDBOX_ENGINE,
 };
 
-/* Makes the lists, since keepers do not allocate.  Without this (--no-sandbox), to enter is to do
- * nothing.  The calling process has one thread, and so have those that enter. */
+/* Makes the list of readers and engines, since they are started by keepers, which do not allocate.  Without
+ * this (--no-sandbox), to enter is to do nothing.  The calling process has one thread, and so have those
+ * that enter.  Nobody else has its table of descriptors: the list passes through one. */
 void fi_sandbox_prepare(void);
 
 /* Enters @role.  What the kernel does not offer is told to the log at INFO, and left out.  Returns
