@@ -425,16 +425,33 @@ static void settle(const struct keeper *k)
 	set_name("faultin-keeper");
 }
 
-/* Waits for the reader.  @code is set with STOP. */
+/* Waits for the reader, whose disk may be slow.  @code is set with STOP. */
 static enum next hear_reader(struct keeper *k, int *code)
 {
-	int *pidfd = &k->ledger->keeper.pidfd[FI_ROLE_ENGINE];
-	int status = fi_pidfd_reap(*pidfd);
+	int *pidfd = &k->ledger->keeper.pidfd[FI_ROLE_ENGINE], status;
+	struct pollfd pfds[] = {
+		{ .fd = *pidfd, .events = POLLIN },
+		{ .fd = k->sigfd, .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
+	int stopped = 0;
 
+	while (!pfds[0].revents) {
+		(void)poll(pfds, FI_ARRAY_SIZE(pfds), -1);
+		/* There is nothing yet that another program could take over. */
+		if (!pfds[1].revents || read(k->sigfd, &info, sizeof(info)) != sizeof(info) ||
+		    info.ssi_signo == SIGUSR2)
+			continue;
+		stopped = (int)info.ssi_signo;
+		fi_pidfd_signal(*pidfd, SIGKILL);
+	}
+	status = fi_pidfd_reap(*pidfd);
 	fi_close(pidfd);
-	if (status == 0)
+	if (status == 0 && !stopped)
 		return GO_ON;
-	if (status > 0 && status < 0x7f)
+	if (stopped)
+		fi_log(FI_LOG_ERROR, "stopped by signal %d", stopped);
+	else if (status > 0 && status < 0x7f)
 		fi_log(FI_LOG_ERROR, "the reader of the image has died of signal %d", status);
 	*code = status > 0xff ? status >> 8 : 1;
 	return STOP;

@@ -112,17 +112,27 @@ librestore_a_SOURCES = \
 	restore/workfile.c \
 	restore/workfile.h
 
+# The lists of sandbox.c, by a program for the machine that builds.
+EXTRA_DIST += restore/sandbox_lists.c
+BUILT_SOURCES += restore/sandbox_lists.h
+CLEANFILES += restore/sandbox_lists.h restore/sandbox_lists
+restore/sandbox_lists: $(top_srcdir)/restore/sandbox_lists.c $(top_srcdir)/common/cleanup.h config.h
+	$(AM_V_CC)$(MKDIR_P) restore && $(CC_FOR_BUILD) $(AM_CPPFLAGS) -I. $(WARNINGS_CFLAGS) \
+		$(SECCOMP_CFLAGS) -o $@ $(top_srcdir)/restore/sandbox_lists.c $(SECCOMP_LIBS)
+restore/sandbox_lists.h: restore/sandbox_lists
+	$(AM_V_GEN)restore/sandbox_lists $(processor) >$@.tmp && mv -f $@.tmp $@
+restore/librestore_a-sandbox.$(OBJEXT): restore/sandbox_lists.h
+
 # The door to userfaultfd is apart: tests link a model of the kernel in its place.
 noinst_LIBRARIES += libuffd.a
 libuffd_a_SOURCES = restore/uffd.c restore/uffd.h
 
-librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(SECCOMP_CFLAGS) \
-	$(PTHREAD_CFLAGS)
+librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(PTHREAD_CFLAGS)
 libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
 
 # What a user of librestore.a links beside its door.
 RESTORE_LIBS = librestore.a
-RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS)
+RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS)
 
 # What verbs of both programs need.
 client_sources = \

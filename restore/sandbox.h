@@ -36,12 +36,10 @@ enum fi_sandbox_role {
 	FI_SANDBOX_ENGINE,
 };
 
-/* Makes the list of readers and engines, since they are started by keepers, which do not allocate.  Without
- * this (--no-sandbox), to enter is to do nothing.  The calling process has one thread, and so have those
- * that enter.  Nobody else has its table of descriptors: the list passes through one. */
-void fi_sandbox_prepare(void);
+/* Roles are entered from here on.  Without this (--no-sandbox), to enter one is to do nothing. */
+void fi_sandbox_enable(void);
 
-/* Enters @role.  What the kernel does not offer is told to the log at INFO, and left out.  Returns
+/* Enters @role.  The calling process has one thread.  Allocates nothing.  What the kernel does not offer is told to the log at INFO, and left out.  Returns
  * whether system calls are refused from now on. */
 bool fi_sandbox_enter(enum fi_sandbox_role role);
 

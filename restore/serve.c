@@ -505,10 +505,10 @@ static void settle(const struct fi_serve_options *options)
 		record->restorer = fi_pidfd_pid(options->parent_pidfd);
 }
 
-static void prepare_sandbox(const struct fi_serve_options *options)
+static void enable_sandbox(const struct fi_serve_options *options)
 {
 	if (!options->no_sandbox)
-		fi_sandbox_prepare();
+		fi_sandbox_enable();
 }
 
 /* Without a starter there will be no upgrade: no reason to refuse a restore. */
@@ -531,7 +531,7 @@ static bool can_thaw(const struct fi_serve_options *options)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		prepare_sandbox(options);
+		enable_sandbox(options);
 		(void)fi_sandbox_enter(FI_SANDBOX_READER);
 		_exit(fi_image_thaw(fi_kept(FI_KEPT_FROZEN), &image, NULL) < 0);
 	}
@@ -676,7 +676,7 @@ int fi_serve_main(int argc, char **argv)
 	if (r == 0 && options.no_keeper)
 		return serve_alone(&service);
 	if (r == 0) {
-		prepare_sandbox(&options);
+		enable_sandbox(&options);
 		r = fi_keeper_run(&job, &err);
 		if (r < 0)
 			fi_control_end();

@@ -54,7 +54,7 @@ static int in_role(int role, int (*call)(void))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		fi_log_init(STDERR_FILENO, FI_LOG_ERROR);
-		fi_sandbox_prepare();
+		fi_sandbox_enable();
 		if (role != NO_ROLE && !fi_sandbox_enter((enum fi_sandbox_role)role))
 			_exit(NOT_FILTERED);
 		_exit(call());
