@@ -458,6 +458,11 @@ void fi_demand_relieve(struct fi_demand_worker *worker, uint64_t now)
 						      fi_demand_thread, worker);
 }
 
+static void on_moved(void *arg)
+{
+	fi_room_make_way(arg);
+}
+
 int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine,
 			  struct fi_trace_ring *trace)
 {
@@ -465,6 +470,8 @@ int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *eng
 
 	worker->engine = engine;
 	worker->placement.cpu = -1;
+	worker->placement.moved = on_moved;
+	worker->placement.arg = engine;
 	worker->trace = trace;
 	worker->latency = &engine->record->latency[worker - engine->demand];
 	worker->witness = (struct fi_witness){ on_answered, worker };

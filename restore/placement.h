@@ -30,6 +30,10 @@
 #include "restore/faulter.h"
 
 struct fi_placement {
+	/* Told when `cpu` has changed, before a worker is there: others are to make way. */
+	void (*moved)(void *arg);
+	void *arg;
+
 	pid_t tid;
 	cpu_set_t everywhere;	     /* where the process may run */
 	_Atomic int cpu;	     /* NEAR: which; AWAY: -1 */
