@@ -276,6 +276,7 @@ static bool step_once(struct fi_demand_worker *worker, struct fi_space *space, e
 	uint64_t faults = load(&space->count->faults), now = fi_now_ns();
 
 	space->stepped = now;
+	space->polls = fi_placement_yields(&worker->placement);
 	worker->stepping = space;
 	fi_post_enter(&worker->post, now);
 	*ret = fi_demand_step(space, &birth);

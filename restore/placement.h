@@ -66,6 +66,12 @@ static inline void fi_placement_turn(struct fi_placement *placement)
 	atomic_fetch_add_explicit(&placement->progress, 1, memory_order_relaxed);
 }
 
+/* Worker: it is NEAR, and gives way to everything on its CPU. */
+static inline bool fi_placement_yields(const struct fi_placement *placement)
+{
+	return placement->cpu >= 0;
+}
+
 /* Worker: a round has answered faults of process @pid (0: not known); @now in ns, monotonic. */
 void fi_placement_round(struct fi_placement *placement, pid_t pid, uint64_t now);
 
