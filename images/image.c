@@ -176,6 +176,13 @@ int fi_image_open_shared(int dirfd, struct fi_image **ret, struct fi_error *err)
 	return open_image(dirfd, true, ret, err);
 }
 
+void fi_image_ignore_marks(struct fi_image *image)
+{
+	for (size_t i = 0; i < image->nr_tasks; i++)
+		if (!image->tasks[i].zombie)
+			fi_pagemap_ignore_marks(&image->memory[i].pagemap, &image->memory[i].mm);
+}
+
 const struct fi_inventory *fi_image_inventory(const struct fi_image *image)
 {
 	return &image->inventory;

@@ -61,6 +61,12 @@ int fi_image_open_shared(int dirfd, struct fi_image **ret, struct fi_error *err)
 
 void fi_image_free(struct fi_image *image); /* NULL is fine */
 
+/* Which pages are lazy CRIU has marked at the dump, and it restores the others itself, as long as it sees
+ * them.  For who decides what CRIU gets to see: makes every page with bytes lazy that is in a VMA which
+ * can be.  Left out by CRIU are those in parent images and, where a thread's stack pointer is at the
+ * beginning of a page (4.2.1), all.  Before anybody else has the image. */
+void fi_image_ignore_marks(struct fi_image *image);
+
 const struct fi_inventory *fi_image_inventory(const struct fi_image *image);
 
 /* Tasks in the order of pstree.img: parents before their children. */

@@ -75,6 +75,77 @@ static int read_nr_pages(const struct fi_records *rd, const Fi__Pb__PagemapEntry
 	return 0;
 }
 
+/* A varint of at most 64 bits. */
+static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (unsigned shift = 0; shift < 63 && *at < end; shift += 7) {
+		const uint8_t byte = *(*at)++;
+
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*ret = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where memory is in pieces there are millions of entries, and to unpack them takes longer than all else
+ * that is done with them.  So those of the form that CRIU writes, fields in ascending order, are read
+ * here; false: not of that form, or not valid. */
+static bool read_plain(const uint8_t *at, size_t len, Fi__Pb__PagemapEntry *ret)
+{
+	const uint8_t *const end = at + len;
+	uint64_t value[6] = { 0 };
+	unsigned seen = 0;
+
+	while (at < end) {
+		const unsigned field = *at >> 3;
+
+		if ((*at & 7) != 0 || field < 1 || field > 5 || seen >> field)
+			return false;
+		at++;
+		if (!read_varint(&at, end, &value[field]))
+			return false;
+		seen |= 1U << field;
+	}
+	if ((seen & 6) != 6 || value[2] > UINT32_MAX || value[3] > 1 || value[4] > UINT32_MAX)
+		return false;
+	*ret = (Fi__Pb__PagemapEntry)FI__PB__PAGEMAP_ENTRY__INIT;
+	ret->vaddr = value[1];
+	ret->nr_pages_32 = (uint32_t)value[2];
+	ret->has_in_parent = seen >> 3 & 1;
+	ret->in_parent = value[3];
+	ret->has_flags = seen >> 4 & 1;
+	ret->flags = (uint32_t)value[4];
+	ret->has_nr_pages_64 = seen >> 5 & 1;
+	ret->nr_pages_64 = value[5];
+	return true;
+}
+
+/* The next entry, in @room or in the arena of @rd; as fi_records_next. */
+static int next_entry(struct fi_records *rd, Fi__Pb__PagemapEntry *room,
+		      const Fi__Pb__PagemapEntry **ret, struct fi_error *err)
+{
+	const uint8_t *packed;
+	const void *msg;
+	size_t len;
+	int r;
+
+	r = fi_records_next_packed(rd, FI_PAGEMAP_RECORD_MAX, &packed, &len, err);
+	if (r <= 0)
+		return r;
+	if (read_plain(packed, len, room)) {
+		*ret = room;
+		return 1;
+	}
+	r = fi_records_unpack(rd, &fi__pb__pagemap_entry__descriptor, packed, len, &msg, err);
+	*ret = r < 0 ? NULL : msg;
+	return r < 0 ? r : 1;
+}
+
 /* Makes *@ret of @from; @end is where the entry before it ended. */
 static int read_entry(const struct fi_records *rd, const Fi__Pb__PagemapEntry *from, uint64_t end,
 		      struct fi_pagemap_entry *ret, struct fi_error *err)
@@ -143,8 +214,10 @@ int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
 {
 	fi_cleanup(fi_pagemap_file_done) struct fi_pagemap_file file = { 0 };
 	fi_auto_records struct fi_records rd;
+	const Fi__Pb__PagemapEntry *packed;
 	const Fi__Pb__PagemapHead *head;
 	struct fi_pagemap_entry *entry;
+	Fi__Pb__PagemapEntry room;
 	const void *msg;
 	uint64_t end = 0;
 	size_t size = 0;
@@ -166,12 +239,11 @@ int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
 		return r;
 	file.pages_id = head->pages_id;
 
-	while ((r = fi_records_next(&rd, &fi__pb__pagemap_entry__descriptor, FI_PAGEMAP_RECORD_MAX,
-				    &msg, err)) > 0) {
+	while ((r = next_entry(&rd, &room, &packed, err)) > 0) {
 		if (grow(&file, &size, rd.size) < 0)
 			return fi_records_error(&rd, err, -ENOMEM, "no memory");
 		entry = &file.entries[file.nr];
-		r = read_entry(&rd, msg, end, entry, err);
+		r = read_entry(&rd, packed, end, entry, err);
 		if (r < 0)
 			return r;
 		end = entry->end;

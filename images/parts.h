@@ -145,4 +145,7 @@ int fi_pagemap_resolve(const struct fi_chain *chain, const char *name, const str
 		       struct fi_pages_table *pages, struct fi_pagemap *ret, struct fi_error *err);
 void fi_pagemap_done(struct fi_pagemap *pm);
 
+/* fi_image_ignore_marks for one task, whose pagemap was resolved with this @mm. */
+void fi_pagemap_ignore_marks(struct fi_pagemap *pm, const struct fi_mm *mm);
+
 #endif

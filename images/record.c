@@ -232,15 +232,13 @@ int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const
 				  err);
 }
 
-int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,
-		    const void **ret, struct fi_error *err)
+int fi_records_next_packed(struct fi_records *rd, size_t max, const uint8_t **ret, size_t *ret_len,
+			   struct fi_error *err)
 {
 	uint64_t left = rd->size - rd->next;
-	ProtobufCMessage *msg;
 	uint32_t len;
 	int r;
 
-	arena_reset(rd);
 	if (left == 0)
 		return 0;
 
@@ -266,16 +264,39 @@ int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *typ
 	if (r < 0)
 		return r;
 
-	msg = protobuf_c_message_unpack(type, &rd->allocator, len, rd->buf + rd->buf_pos);
-	if (!msg) {
-		if (rd->out_of_memory)
-			return fi_records_error(rd, err, -ENOMEM, "no memory");
-		return fi_records_error(rd, err, -EBADMSG, "not a valid %s", type->short_name);
-	}
+	*ret = rd->buf + rd->buf_pos;
+	*ret_len = len;
 	rd->buf_pos += len;
 	rd->next += sizeof(len) + len;
-	*ret = msg;
 	return 1;
+}
+
+int fi_records_unpack(struct fi_records *rd, const ProtobufCMessageDescriptor *type,
+		      const uint8_t *packed, size_t len, const void **ret, struct fi_error *err)
+{
+	const ProtobufCMessage *msg;
+
+	arena_reset(rd);
+	msg = protobuf_c_message_unpack(type, &rd->allocator, len, packed);
+	if (!msg && rd->out_of_memory)
+		return fi_records_error(rd, err, -ENOMEM, "no memory");
+	if (!msg)
+		return fi_records_error(rd, err, -EBADMSG, "not a valid %s", type->short_name);
+	*ret = msg;
+	return 0;
+}
+
+int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,
+		    const void **ret, struct fi_error *err)
+{
+	const uint8_t *packed;
+	size_t len;
+	int r = fi_records_next_packed(rd, max, &packed, &len, err);
+
+	if (r <= 0)
+		return r;
+	r = fi_records_unpack(rd, type, packed, len, ret, err);
+	return r < 0 ? r : 1;
 }
 
 int fi_records_skip(struct fi_records *rd, uint64_t len, struct fi_error *err)

@@ -59,6 +59,13 @@ void fi_records_close(struct fi_records *rd);
 int fi_records_next(struct fi_records *rd, const ProtobufCMessageDescriptor *type, size_t max,
 		    const void **ret, struct fi_error *err);
 
+/* The same in two steps, for who can do without the second: the record's bytes, which live as long as a
+ * message, and the message that they are (0 or an error). */
+int fi_records_next_packed(struct fi_records *rd, size_t max, const uint8_t **ret, size_t *ret_len,
+			   struct fi_error *err);
+int fi_records_unpack(struct fi_records *rd, const ProtobufCMessageDescriptor *type,
+		      const uint8_t *packed, size_t len, const void **ret, struct fi_error *err);
+
 /* Passes over @len bytes that follow the current record and are none themselves.  Returns 0, or an
  * error: -EBADMSG when the file has fewer. */
 int fi_records_skip(struct fi_records *rd, uint64_t len, struct fi_error *err);

@@ -245,6 +245,26 @@ int fi_pagemap_resolve(const struct fi_chain *chain, const char *name, const str
 	return 0;
 }
 
+/* Zeros stay as they are: an image may claim any number of them. */
+void fi_pagemap_ignore_marks(struct fi_pagemap *pm, const struct fi_mm *mm)
+{
+	struct fi_run *runs = (struct fi_run *)pm->runs;
+	const struct fi_vma *vma = mm->vmas;
+
+	pm->nr_lazy_pages = 0;
+	for (size_t i = 0; i < pm->nr_runs; i++) {
+		struct fi_run *run = &runs[i];
+
+		while (vma->end <= run->addr) /* each run is in one VMA */
+			vma++;
+		if (run->kind == FI_RUN_DATA && vma->lazy && !(vma->status & FI_VMA_SHADOW_STACK))
+			run->lazy = true;
+		run->lazy_rank = pm->nr_lazy_pages;
+		if (run->lazy)
+			pm->nr_lazy_pages += run->nr_pages;
+	}
+}
+
 void fi_pagemap_done(struct fi_pagemap *pm)
 {
 	free((void *)pm->runs);

@@ -27,10 +27,23 @@ struct fi_slice {
 struct fi_slice fi_slice_of(const struct fi_task_image *task,
 			    const struct fi_touched_list *touched);
 
-/* The first pages at or after @addr that are together in memory, in their source and in their part:
- * *@ret is the run cut to them, with `lazy` set when they are left out (lazy_rank means nothing).
+/* A place in a slice, which is gone through in ascending order: there may be millions of runs. */
+struct fi_slice_cursor {
+	size_t run;	/* the first that ends after addr */
+	size_t touched; /* those before it end at or before addr */
+	uint64_t addr;
+};
+
+#define FI_SLICE_START ((struct fi_slice_cursor){ 0, 0, 0 })
+
+/* The next pages that are together in memory, in their source and in their part: *@ret is the run cut
+ * to them, with `lazy` set when they are left out (lazy_rank means nothing); @cursor is behind them.
  * Returns false when there are none. */
-bool fi_slice_next(const struct fi_slice *slice, uint64_t addr, struct fi_run *ret);
+bool fi_slice_next(const struct fi_slice *slice, struct fi_slice_cursor *cursor,
+		   struct fi_run *ret);
+
+/* Goes to @addr, which is not behind @cursor.  O(log n). */
+void fi_slice_skip(const struct fi_slice *slice, struct fi_slice_cursor *cursor, uint64_t addr);
 
 /* How many pages there are in each part. */
 void fi_slice_count(const struct fi_slice *slice, uint64_t *kept, uint64_t *left_out);

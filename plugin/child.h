@@ -16,6 +16,10 @@
  * signals are blocked, and stay so until it executes.  Returns 0 in it, and here its pid or a negative errno. */
 pid_t fi_child_fork(void);
 
+/* The same, and the child is born in the cgroup whose directory (unified hierarchy) is @cgroup; negative: in ours.
+ * A kernel before 5.7 cannot, and who may not do it may not move there either: it is born in ours then. */
+pid_t fi_child_fork_into(int cgroup);
+
 /* In the child: becomes @program with @argv, the descriptors @fds[0..nr) as 0..nr-1 and no other,
  * default signal actions and nothing blocked.  When that fails it ends with 127 and a sentence. */
 void fi_child_exec(const char *program, const char *const *argv, const int *fds, int nr)

@@ -99,8 +99,8 @@ static void __attribute__((noreturn)) become_engine(const struct start *s)
 	fi_child_exec(s->program, s->argv.word, fds, s->handover >= 0 ? FD_END : FD_HANDOVER);
 }
 
-/* In the middle process: leaves the container's cgroups, if CRIU is in them (some 20 ms, which is why
- * the device is opened here and not by another child), tells what there is to tell and ends. */
+/* In the middle process: leaves the container's cgroups, if CRIU is in them and it was not born outside (some
+ * 20 ms, which is why the device is opened here and not by another child), tells what there is to tell and ends. */
 static void __attribute__((noreturn)) become_middle(const struct start *s, pid_t runtime)
 {
 	struct reply reply = { .device = 0 };
@@ -122,11 +122,12 @@ static void __attribute__((noreturn)) become_middle(const struct start *s, pid_t
 static pid_t fork_engine(struct start *s, int *device)
 {
 	const pid_t runtime = fi_container_runtime();
+	fi_auto_close int outside = fi_outside_open(runtime);
 	struct reply reply = { .engine = -ECHILD };
 	pid_t middle;
 	int fd, r;
 
-	middle = fi_child_fork();
+	middle = fi_child_fork_into(outside);
 	if (middle == 0)
 		become_middle(s, runtime);
 	if (middle < 0)

@@ -126,20 +126,21 @@ struct texts {
 	char model[TEXT_MAX], mine[TEXT_MAX], mounts[TEXT_MAX];
 };
 
-static int move_to(const char *mount, const char *path)
+/* Both memberships. */
+static int read_memberships(struct texts *texts, pid_t model)
 {
-	fi_auto_close int fd = -EBADF;
-	char procs[PATH_ROOM];
+	char path[64];
+	ssize_t len;
 
-	if ((size_t)snprintf(procs, sizeof(procs), "%s%s/cgroup.procs", mount, path) >=
-	    sizeof(procs))
-		return -ENAMETOOLONG;
-	fd = open(procs, O_WRONLY | O_CLOEXEC);
-	return fd < 0 || write(fd, "0", 1) != 1 ? -errno : 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)model);
+	len = read_text(path, texts->model, sizeof(texts->model));
+	if (len >= 0)
+		len = read_text("/proc/self/cgroup", texts->mine, sizeof(texts->mine));
+	return len < 0 ? (int)len : 0;
 }
 
-/* -ENOENT: it is mounted nowhere. */
-static int join(struct texts *texts, const struct membership *to)
+/* Opens @file of a cgroup.  -ENOENT: the hierarchy is mounted nowhere. */
+static int open_in(struct texts *texts, const struct membership *of, const char *file, int flags)
 {
 	ssize_t len = read_text("/proc/self/mountinfo", texts->mounts, sizeof(texts->mounts));
 	char *next = texts->mounts;
@@ -147,29 +148,58 @@ static int join(struct texts *texts, const struct membership *to)
 	if (len < 0)
 		return (int)len;
 	while (next) {
-		const char *mount = take_mount(strsep(&next, "\n"), to);
+		const char *mount = take_mount(strsep(&next, "\n"), of);
+		char path[PATH_ROOM];
+		int fd;
 
-		if (mount)
-			return move_to(mount, to->path);
+		if (!mount)
+			continue;
+		if ((size_t)snprintf(path, sizeof(path), "%s%s/%s", mount, of->path, file) >=
+		    sizeof(path))
+			return -ENAMETOOLONG;
+		fd = open(path, flags | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
 	}
 	return -ENOENT;
 }
 
+static int join(struct texts *texts, const struct membership *to)
+{
+	fi_auto_close int fd = open_in(texts, to, "cgroup.procs", O_WRONLY);
+
+	if (fd < 0)
+		return fd;
+	return write(fd, "0", 1) == 1 ? 0 : -errno;
+}
+
+/* Of one process that is CRIU's, and of one that CRIU has started: its own copy. */
+static struct texts texts;
+
+int fi_outside_open(pid_t model)
+{
+	char *next = texts.model;
+	int r = model ? read_memberships(&texts, model) : -ENOENT;
+
+	while (r == 0 && next) {
+		struct membership to;
+
+		if (take_membership(strsep(&next, "\n"), &to) && !to.controllers[0] &&
+		    !has_path(texts.mine, &to))
+			return open_in(&texts, &to, "", O_RDONLY | O_DIRECTORY);
+	}
+	return r < 0 ? r : -ENOENT;
+}
+
 int fi_outside_join(pid_t model)
 {
-	static struct texts texts; /* a child's own copy */
-	char path[64], *next = texts.model;
-	int nr = 0, result = 0;
-	ssize_t len;
+	char *next = texts.model;
+	int nr = 0, result;
 
 	if (!model)
 		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)model);
-	len = read_text(path, texts.model, sizeof(texts.model));
-	if (len >= 0)
-		len = read_text("/proc/self/cgroup", texts.mine, sizeof(texts.mine));
-	if (len < 0)
-		return (int)len;
+	result = read_memberships(&texts, model);
+	if (result < 0)
+		return result;
 	while (next) {
 		struct membership to;
 		int r;

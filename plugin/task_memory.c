@@ -66,22 +66,77 @@ static int open_proc(pid_t pid, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Adds the stretches of @piece that are present by what @entries say. */
-static int add_present(const struct fi_piece *piece, const uint64_t *entries, uint64_t nr,
+/* Entries of pagemap that were read at once: most pieces are small, and lie close together. */
+struct window {
+	int fd;
+	uint64_t first, nr; /* pages */
+	uint64_t entries[4096];
+};
+
+#define WINDOW_MAX FI_ARRAY_SIZE(((struct window *)0)->entries)
+
+/* How many pages from @page on, which is in piece @i, reach to the end of the last piece that is within
+ * reach. */
+static uint64_t worth_reading(const struct fi_pieces *pieces, size_t i, uint64_t page)
+{
+	uint64_t nr = 0, end;
+
+	for (; i < pieces->nr; i++) {
+		end = (pieces->at[i].addr + pieces->at[i].len) >> FI_PAGE_SHIFT;
+		if (end > page + WINDOW_MAX)
+			return nr ? nr : WINDOW_MAX;
+		if (end <= page + nr)
+			break; /* not in ascending order */
+		nr = end - page;
+	}
+	return nr;
+}
+
+/* Has the window hold @page of piece @i. */
+static int look_at(struct window *window, const struct fi_pieces *pieces, size_t i, uint64_t page)
+{
+	uint64_t nr;
+	ssize_t n;
+
+	if (page >= window->first && page < window->first + window->nr)
+		return 0;
+	nr = worth_reading(pieces, i, page);
+	n = pread(window->fd, window->entries, nr * sizeof(window->entries[0]),
+		  (off_t)(page * sizeof(window->entries[0])));
+	if (n < (ssize_t)sizeof(window->entries[0]))
+		return n < 0 ? -errno : -EIO;
+	window->first = page;
+	window->nr = (uint64_t)n / sizeof(window->entries[0]);
+	return 0;
+}
+
+/* Adds the stretches of piece @i that are present. */
+static int add_present(struct window *window, const struct fi_pieces *pieces, size_t i,
 		       struct fi_pieces *ret)
 {
+	const struct fi_piece *piece = &pieces->at[i];
+	const uint64_t first = piece->addr >> FI_PAGE_SHIFT, nr = piece->len >> FI_PAGE_SHIFT;
+	uint64_t from = 0; /* of a stretch that is present up to where we are */
 	int r = 0;
 
-	for (uint64_t i = 0, from; r == 0 && i < nr; i++) {
-		if (!(entries[i] & (ENTRY_PRESENT | ENTRY_SWAPPED)))
+	for (uint64_t at = 0; r == 0 && at <= nr; at++) {
+		bool present = false;
+
+		if (at < nr) {
+			r = look_at(window, pieces, i, first + at);
+			present = r == 0 && window->entries[first + at - window->first] &
+						    (ENTRY_PRESENT | ENTRY_SWAPPED);
+		}
+		if (present || r < 0)
 			continue;
-		for (from = i; i < nr && (entries[i] & (ENTRY_PRESENT | ENTRY_SWAPPED)); i++)
-			;
-		r = fi_pieces_add(ret, (struct fi_piece){
-					       .addr = piece->addr + (from << FI_PAGE_SHIFT),
-					       .len = (i - from) << FI_PAGE_SHIFT,
-					       .bytes = piece->bytes + (from << FI_PAGE_SHIFT),
-				       });
+		if (at > from)
+			r = fi_pieces_add(ret,
+					  (struct fi_piece){
+						  .addr = piece->addr + (from << FI_PAGE_SHIFT),
+						  .len = (at - from) << FI_PAGE_SHIFT,
+						  .bytes = piece->bytes + (from << FI_PAGE_SHIFT),
+					  });
+		from = at + 1;
 	}
 	return r;
 }
@@ -90,29 +145,11 @@ int fi_pieces_present(pid_t pid, const struct fi_pieces *pieces, struct fi_piece
 		      struct fi_error *err)
 {
 	fi_auto_close int fd = open_proc(pid, "pagemap", O_RDONLY);
-	uint64_t entries[4096];
+	struct window window = { .fd = fd };
 	int r = fd < 0 ? fd : 0;
 
-	for (size_t i = 0; r == 0 && i < pieces->nr; i++) {
-		struct fi_piece left = pieces->at[i];
-
-		while (r == 0 && left.len > 0) {
-			uint64_t nr = left.len >> FI_PAGE_SHIFT;
-			ssize_t n;
-
-			if (nr > FI_ARRAY_SIZE(entries))
-				nr = FI_ARRAY_SIZE(entries);
-			n = pread(fd, entries, nr * sizeof(entries[0]),
-				  (off_t)((left.addr >> FI_PAGE_SHIFT) * sizeof(entries[0])));
-			if (n != (ssize_t)(nr * sizeof(entries[0])))
-				r = n < 0 ? -errno : -EIO;
-			else
-				r = add_present(&left, entries, nr, ret);
-			left.addr += nr << FI_PAGE_SHIFT;
-			left.bytes += nr << FI_PAGE_SHIFT;
-			left.len -= nr << FI_PAGE_SHIFT;
-		}
-	}
+	for (size_t i = 0; r == 0 && i < pieces->nr; i++)
+		r = add_present(&window, pieces, i, ret);
 	return r < 0 ? fi_error_set(err, r, "what it has in memory already cannot be told: %s",
 				    strerror(-r))
 		     : 0;

@@ -196,6 +196,8 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 	r = settings->lazy_shared ? fi_image_open_shared(images_dirfd, &ours.image, err)
 				  : fi_image_open(images_dirfd, &ours.image, err);
 	if (r == 0)
+		fi_image_ignore_marks(ours.image);
+	if (r == 0)
 		r = find_kept(images_dirfd, settings, err);
 	if (r == 0)
 		r = fi_shared_plan(images_dirfd, ours.image, &ours.shared, err);
@@ -280,11 +282,11 @@ static struct task *find_task(uint32_t vpid)
 /* Where the bytes of all that was left out are. */
 static int left_out(const struct task *task, struct fi_pieces *ret)
 {
+	struct fi_slice_cursor cursor = FI_SLICE_START;
 	struct fi_run run;
 	int r = 0;
 
-	for (uint64_t at = 0; r == 0 && fi_slice_next(&task->slice, at, &run);
-	     at = fi_run_end(&run)) {
+	while (r == 0 && fi_slice_next(&task->slice, &cursor, &run)) {
 		if (!run.lazy || run.kind != FI_RUN_DATA)
 			continue;
 		r = fi_pieces_add(ret,
@@ -303,18 +305,17 @@ static int each_watched(const struct task *task,
 			int (*each)(int uffd, uint64_t start, uint64_t len), int uffd)
 {
 	const struct fi_mm *mm = task->slice.task->mm;
+	struct fi_slice_cursor cursor = FI_SLICE_START;
 	struct fi_run run;
-	uint64_t at = 0;
 	int r = 0;
 
-	while (r == 0 && fi_slice_next(&task->slice, at, &run)) {
-		const struct fi_vma *vma = fi_mm_find(mm, run.addr);
+	while (r == 0 && fi_slice_next(&task->slice, &cursor, &run)) {
+		const struct fi_vma *vma = run.lazy ? fi_mm_find(mm, run.addr) : NULL;
 
-		at = fi_run_end(&run);
-		if (!run.lazy)
+		if (!vma)
 			continue;
 		r = each(uffd, vma->start, vma->end - vma->start);
-		at = vma->end;
+		fi_slice_skip(&task->slice, &cursor, vma->end);
 	}
 	return r;
 }

@@ -118,7 +118,7 @@ static bool fetch(struct fi_space *space, struct fi_extent *extent, uint8_t *roo
 	if (!extent->bytes)
 		return true; /* zeros */
 	extent->bytes = fi_source_fetch(space->source, extent->file, extent->bytes, extent->len,
-					room, FI_FETCH_NEEDED);
+					room, space->polls ? FI_FETCH_POLL : FI_FETCH_NEEDED);
 	return extent->bytes != NULL;
 }
 

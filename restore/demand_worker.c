@@ -276,6 +276,7 @@ static bool step_once(struct fi_demand_worker *worker, struct fi_space *space, e
 	uint64_t faults = load(&space->count->faults), now = fi_now_ns();
 
 	space->stepped = now;
+	space->polls = fi_placement_yields(&worker->placement);
 	worker->stepping = space;
 	fi_post_enter(&worker->post, now);
 	*ret = fi_demand_step(space, &birth);
@@ -458,6 +459,11 @@ void fi_demand_relieve(struct fi_demand_worker *worker, uint64_t now)
 						      fi_demand_thread, worker);
 }
 
+static void on_moved(void *arg)
+{
+	fi_room_make_way(arg);
+}
+
 int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *engine,
 			  struct fi_trace_ring *trace)
 {
@@ -465,6 +471,8 @@ int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *eng
 
 	worker->engine = engine;
 	worker->placement.cpu = -1;
+	worker->placement.moved = on_moved;
+	worker->placement.arg = engine;
 	worker->trace = trace;
 	worker->latency = &engine->record->latency[worker - engine->demand];
 	worker->witness = (struct fi_witness){ on_answered, worker };

@@ -8,7 +8,6 @@
 
 #include "restore/drain.h"
 #include "restore/fate.h"
-#include "restore/room.h"
 #include "restore/share.h"
 #include "restore/workers.h"
 
@@ -220,8 +219,10 @@ static void nap(long ns)
 
 /* Two drain workers on one CPU would take it from each other inside the gate; the first goes on even
  * where there is no room at all. */
-static bool crowded(const struct fi_drain_worker *worker, const struct fi_room *room)
+static bool crowded(const struct fi_drain_worker *worker)
 {
+	const struct fi_room *room = &worker->engine->room;
+
 	return room->nr_avoided && worker->index && worker->index >= room->nr_left;
 }
 
@@ -230,7 +231,6 @@ struct shift {
 	struct fi_drain_worker *worker;
 	struct fi_claim claim;
 	unsigned claimed; /* id of the space that it is for */
-	struct fi_room room;
 	struct fi_share share;
 	bool relieved; /* there is another in its place */
 };
@@ -356,11 +356,10 @@ static void drain(struct shift *shift, struct fi_space *space)
 	for (unsigned i = 0; i < MAX_CHUNKS && step == FI_STEP_MORE; i++) {
 		enum fi_pace pace;
 
-		fi_room_make_way(&shift->room, engine);
 		fi_courtesy_set(&worker->courtesy, !engine->policy->full);
-		if (crowded(worker, &shift->room))
+		if (crowded(worker))
 			break;
-		if (!shift->room.nr_left)
+		if (!engine->room.nr_left)
 			nap(SOLE_CPU_NAP_NS);
 		if (!engine->policy->full)
 			share_cpus(shift);
@@ -383,13 +382,8 @@ static void drain(struct shift *shift, struct fi_space *space)
  * wake this one. */
 static void stand_by(struct shift *shift)
 {
-	struct fi_engine *engine = shift->worker->engine;
-
-	fi_room_make_way(&shift->room, engine);
-	while (crowded(shift->worker, &shift->room) && !engine->stopping) {
+	while (crowded(shift->worker) && !shift->worker->engine->stopping)
 		nap(SHARED_CPU_NAP_NS);
-		fi_room_make_way(&shift->room, engine);
-	}
 }
 
 /* Some chunks of pools. */
@@ -435,7 +429,7 @@ void *fi_drain_thread(void *arg)
 	size_t turn = 0;
 
 	fi_post_take(&shift.worker->post);
-	fi_room_init(&shift.room);
+	fi_room_enter(&engine->room, FI_ROOM_DRAIN + shift.worker->index);
 	fi_courtesy_init(&shift.worker->courtesy);
 	while (!shift.relieved && next_work(&shift, &turn, &work)) {
 		struct fi_space *space = work.space;
@@ -450,6 +444,7 @@ void *fi_drain_thread(void *arg)
 		space->nr_drainers--;
 		fi_space_put(space);
 	}
+	fi_room_leave(&engine->room, FI_ROOM_DRAIN + shift.worker->index);
 	if (shift.relieved)
 		fi_engine_back(engine, 0, 0);
 	return NULL;

@@ -142,9 +142,8 @@ static bool waiting(struct fi_demand_worker *worker)
 static void *guard_thread(void *arg)
 {
 	struct fi_engine *engine = arg;
-	struct fi_room room;
 
-	fi_room_init(&room);
+	fi_room_enter(&engine->room, FI_ROOM_GUARD);
 	(void)pthread_mutex_lock(&engine->guard_lock);
 	while (!engine->stopping) {
 		uint64_t now = fi_now_ns(), look_ns = FI_PLACEMENT_LOOK_AWAY_NS;
@@ -159,10 +158,11 @@ static void *guard_thread(void *arg)
 		}
 		for (unsigned i = 0; i < engine->nr_drain; i++)
 			fi_drain_relieve(&engine->drain[i], now);
-		fi_room_make_way(&room, engine);
+		fi_room_make_way(engine);
 		fi_cond_wait_ns(&engine->stop, &engine->guard_lock, look_ns);
 	}
 	(void)pthread_mutex_unlock(&engine->guard_lock);
+	fi_room_leave(&engine->room, FI_ROOM_GUARD);
 	return NULL;
 }
 
@@ -174,10 +174,10 @@ int fi_engine_start(const struct fi_engine *engine, pthread_t *thread, void *(*r
 	int r;
 
 	(void)pthread_attr_init(&attr);
-	/* The guard, which starts some, keeps off CPUs itself. */
-	if (CPU_COUNT(&engine->everywhere))
-		(void)pthread_attr_setaffinity_np(&attr, sizeof(engine->everywhere),
-						  &engine->everywhere);
+	/* The guard, which starts some, may be kept off CPUs. */
+	if (CPU_COUNT(&engine->room.everywhere))
+		(void)pthread_attr_setaffinity_np(&attr, sizeof(engine->room.everywhere),
+						  &engine->room.everywhere);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = pthread_create(thread, &attr, run, arg);
@@ -253,8 +253,7 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 	engine->policy = &fi_ledger()->session.policy;
 	(void)pthread_mutex_init(&engine->lock, NULL);
 	(void)pthread_mutex_init(&engine->guard_lock, NULL);
-	if (sched_getaffinity(0, sizeof(engine->everywhere), &engine->everywhere) < 0)
-		CPU_ZERO(&engine->everywhere);
+	fi_room_init(&engine->room);
 	fi_cond_init(&engine->relieved_back);
 	fi_cond_init(&engine->work);
 	fi_cond_init(&engine->stop);
@@ -527,6 +526,7 @@ bool fi_engine_free(struct fi_engine *engine)
 	(void)pthread_cond_destroy(&engine->stop);
 	(void)pthread_cond_destroy(&engine->work);
 	(void)pthread_mutex_destroy(&engine->guard_lock);
+	fi_room_done(&engine->room);
 	(void)pthread_mutex_destroy(&engine->lock);
 	free(engine);
 	return true;

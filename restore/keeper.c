@@ -351,6 +351,18 @@ static enum next upgrade(struct keeper *k, int *code)
 	return CHILD;
 }
 
+/* The other keeper, and who would start an heir. */
+static void end_others(struct keeper *k)
+{
+	const int32_t *pidfd = k->ledger->keeper.pidfd;
+
+	if (pidfd[!k->self] >= 0) {
+		fi_pidfd_signal(pidfd[!k->self], SIGKILL);
+		(void)fi_pidfd_reap(pidfd[!k->self]);
+	}
+	fi_pidfd_kill(pidfd[FI_ROLE_STARTER]);
+}
+
 static int be_primary(struct keeper *k)
 {
 	struct fi_keeper_record *record = &k->ledger->keeper;
@@ -388,11 +400,7 @@ static int be_primary(struct keeper *k)
 
 		code = code ? code : failed;
 	}
-	if (record->pidfd[!k->self] >= 0) {
-		fi_pidfd_signal(record->pidfd[!k->self], SIGKILL);
-		(void)fi_pidfd_reap(record->pidfd[!k->self]);
-	}
-	fi_pidfd_kill(record->pidfd[FI_ROLE_STARTER]);
+	end_others(k);
 	fi_store_end();
 	record->code = code;
 	record->left = 1;
@@ -425,12 +433,52 @@ static int be_second(struct keeper *k)
 	return be_primary(k);
 }
 
-/* Starts the reader and waits for it.  @code is set with CHILD (we are it) and STOP. */
+static void settle(const struct keeper *k)
+{
+	if (k->job->settle)
+		k->job->settle(k->job->arg);
+	set_name("faultin-keeper");
+}
+
+/* Waits for the reader, whose disk may be slow.  @code is set with STOP. */
+static enum next hear_reader(struct keeper *k, int *code)
+{
+	int *pidfd = &k->ledger->keeper.pidfd[FI_ROLE_ENGINE], status;
+	struct pollfd pfds[] = {
+		{ .fd = *pidfd, .events = POLLIN },
+		{ .fd = k->sigfd, .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
+	int stopped = 0;
+
+	while (!pfds[0].revents) {
+		(void)poll(pfds, FI_ARRAY_SIZE(pfds), -1);
+		/* There is nothing yet that another program could take over. */
+		if (!pfds[1].revents || read(k->sigfd, &info, sizeof(info)) != sizeof(info) ||
+		    info.ssi_signo == SIGUSR2)
+			continue;
+		stopped = (int)info.ssi_signo;
+		fi_pidfd_signal(*pidfd, SIGKILL);
+	}
+	status = fi_pidfd_reap(*pidfd);
+	fi_close(pidfd);
+	if (status == 0 && !stopped)
+		return GO_ON;
+	if (stopped)
+		fi_log(FI_LOG_ERROR, "stopped by signal %d", stopped);
+	else if (status > 0 && status < 0x7f)
+		fi_log(FI_LOG_ERROR, "the reader of the image has died of signal %d", status);
+	*code = status > 0xff ? status >> 8 : 1;
+	return STOP;
+}
+
+/* Has the image read, and meanwhile makes what else there has to be: a restore waits for all of it.
+ * @code is set with CHILD (we are one of them) and STOP. */
 static enum next read_first(struct keeper *k, int *code)
 {
-	int *pidfd = &k->ledger->keeper.pidfd[FI_ROLE_ENGINE], status, r;
+	enum next next;
+	int r = start(k, FI_ROLE_ENGINE);
 
-	r = start(k, FI_ROLE_ENGINE);
 	if (r == 0) {
 		become(k, "faultin-reader");
 		*code = k->job->read(k->job->arg);
@@ -441,14 +489,13 @@ static enum next read_first(struct keeper *k, int *code)
 		*code = 1;
 		return STOP;
 	}
-	status = fi_pidfd_reap(*pidfd);
-	fi_close(pidfd);
-	if (status == 0)
-		return GO_ON;
-	if (status > 0 && status < 0x7f)
-		fi_log(FI_LOG_ERROR, "the reader of the image has died of signal %d", status);
-	*code = status > 0xff ? status >> 8 : 1;
-	return STOP;
+	settle(k);
+	next = look_after_second(k, code);
+	if (next == GO_ON)
+		next = hear_reader(k, code);
+	if (next == STOP)
+		end_others(k);
+	return next;
 }
 
 int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
@@ -463,12 +510,11 @@ int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 	};
 	struct fi_keeper_record *record = &k.ledger->keeper;
 	sigset_t set;
-	enum next next;
+	enum next next = GO_ON;
 	int code;
 
 	for (enum fi_role role = 0; role < FI_ROLE_NR; role++)
-		if (role != FI_ROLE_STARTER)
-			record->pidfd[role] = -EBADF; /* a taken over table has them: custody.h */
+		record->pidfd[role] = -EBADF; /* a taken over table has them: custody.h */
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
@@ -479,13 +525,15 @@ int fi_keeper_run(const struct fi_keeper_job *job, struct fi_error *err)
 	if (k.sigfd < 0 || record->pidfd[FI_ROLE_FIRST] < 0)
 		return fi_error_set(err, -errno, "cannot keep a session: %s", strerror(errno));
 	fi_keep(FI_KEPT_SIGNALS, k.sigfd);
-	set_name("faultin-keeper");
 	guard(&k);
+	if (job->read && !k.stopped)
+		next = read_first(&k, &code);
+	else
+		settle(&k);
 	if (job->returned &&
 	    note(record->returns, FI_ARRAY_SIZE(record->returns)) == FI_KEEPER_RETURNS &&
 	    !record->ended)
 		(void)give_up(&k, "all of them die again and again");
-	next = job->read && !k.stopped ? read_first(&k, &code) : GO_ON;
 	if (next == STOP)
 		fi_control_end();
 	return next == GO_ON ? be_primary(&k) : code;

@@ -46,6 +46,10 @@ struct fi_keeper_job {
 	/* In a process of its own that is like a forked child, before anything else; its failure is the
 	 * session's.  NULL: none. */
 	int (*read)(void *arg);
+	/* In the first keeper, once, before there is a process but the reader, who may be reading: gives up
+	 * rights, and does before what it has to have them for.  It trusts no descriptor and nothing in the
+	 * durable memory.  NULL: none. */
+	void (*settle)(void *arg);
 	/* In such a process, too; again in another one when one has been killed. */
 	int (*engine)(void *arg);
 	/* In a keeper, when there is no engine any more and there will be none; it allocates nothing.

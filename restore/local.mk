@@ -116,62 +116,84 @@ librestore_a_SOURCES = \
 	restore/workfile.c \
 	restore/workfile.h
 
+# The lists of sandbox.c, by a program for the machine that builds.
+EXTRA_DIST += restore/sandbox_lists.c
+BUILT_SOURCES += restore/sandbox_lists.h
+CLEANFILES += restore/sandbox_lists.h restore/sandbox_lists
+restore/sandbox_lists: $(top_srcdir)/restore/sandbox_lists.c $(top_srcdir)/common/cleanup.h config.h
+	$(AM_V_CC)$(MKDIR_P) restore && $(CC_FOR_BUILD) $(AM_CPPFLAGS) -I. $(WARNINGS_CFLAGS) \
+		$(SECCOMP_CFLAGS) -o $@ $(top_srcdir)/restore/sandbox_lists.c $(SECCOMP_LIBS)
+restore/sandbox_lists.h: restore/sandbox_lists
+	$(AM_V_GEN)restore/sandbox_lists $(processor) >$@.tmp && mv -f $@.tmp $@
+restore/librestore_a-sandbox.$(OBJEXT): restore/sandbox_lists.h
+
 # The door to userfaultfd is apart: tests link a model of the kernel in its place.
 noinst_LIBRARIES += libuffd.a
 libuffd_a_SOURCES = restore/uffd.c restore/uffd.h
 
-librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(SECCOMP_CFLAGS) \
-	$(CAP_NG_CFLAGS) $(PTHREAD_CFLAGS)
+librestore_a_CFLAGS = $(AM_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS) $(PTHREAD_CFLAGS)
 libuffd_a_CFLAGS = $(AM_CFLAGS) $(PTHREAD_CFLAGS)
 
 # What a user of librestore.a links beside its door.
 RESTORE_LIBS = librestore.a
-RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) \
-	$(CAP_NG_LIBS)
+RESTORE_BASE_LIBS = libinspect.a $(IMAGES_LIBS) $(LIBNL_LIBS) $(JSON_C_LIBS)
 
-bin_PROGRAMS += faultin
-faultin_SOURCES = \
-	restore/annotations.c \
-	restore/annotations.h \
+# What verbs of both programs need.
+client_sources = \
 	restore/client.c \
 	restore/client.h \
+	restore/look.c \
+	restore/look.h \
+	restore/sessions.c \
+	restore/sessions.h \
+	restore/show_text.c \
+	restore/show_text.h
+
+bin_PROGRAMS += faultin
+faultin_SOURCES = $(client_sources) \
+	restore/annotations.c \
+	restore/annotations.h \
 	restore/criu_conf.c \
 	restore/criu_conf.h \
 	restore/effective.c \
 	restore/effective.h \
 	restore/hook.c \
 	restore/hook.h \
-	restore/inspect.c \
-	restore/inspect.h \
-	restore/inspect_options.c \
-	restore/look.c \
-	restore/look.h \
 	restore/main.c \
 	restore/renew.c \
 	restore/renew.h \
 	restore/scrape.c \
 	restore/scrape.h \
-	restore/sessions.c \
-	restore/sessions.h \
 	restore/setup.c \
 	restore/setup.h \
 	restore/show.c \
 	restore/show.h \
-	restore/show_text.c \
-	restore/show_text.h \
 	restore/steer.c \
 	restore/steer.h \
+	restore/tools.c \
+	restore/tools.h \
+	restore/tree.c \
+	restore/tree.h
+faultin_CPPFLAGS = $(AM_CPPFLAGS) -DFI_SYSTEM_SETTINGS='"$(sysconfdir)/faultin.conf"' \
+	-DFI_PLUGINDIR='"$(plugindir)"' -DFI_TOOLSDIR='"$(pkglibexecdir)"'
+faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS)
+faultin_LDADD = $(RESTORE_LIBS) libuffd.a $(RESTORE_BASE_LIBS)
+
+# The verbs whose libraries take a while to load.
+pkglibexec_PROGRAMS = faultin-tools
+faultin_tools_SOURCES = $(client_sources) \
+	restore/inspect.c \
+	restore/inspect.h \
+	restore/inspect_options.c \
 	restore/terminal.c \
 	restore/terminal.h \
+	restore/tools.h \
+	restore/tools_main.c \
 	restore/top.c \
 	restore/top.h \
 	restore/top_frame.c \
 	restore/top_frame.h \
-	restore/tree.c \
-	restore/tree.h \
 	restore/verify.c \
 	restore/verify.h
-faultin_CPPFLAGS = $(AM_CPPFLAGS) -DFI_SYSTEM_SETTINGS='"$(sysconfdir)/faultin.conf"' \
-	-DFI_PLUGINDIR='"$(plugindir)"'
-faultin_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS) $(NCURSES_CFLAGS)
-faultin_LDADD = $(RESTORE_LIBS) libuffd.a libinspect.a $(RESTORE_BASE_LIBS) $(INSPECT_LIBS) $(NCURSES_LIBS)
+faultin_tools_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS) $(NCURSES_CFLAGS)
+faultin_tools_LDADD = $(RESTORE_LIBS) $(INSPECT_LIBS) $(NCURSES_LIBS)

@@ -10,19 +10,17 @@
 #include "common/cleanup.h"
 #include "restore/effective.h"
 #include "restore/hook.h"
-#include "restore/inspect.h"
 #include "restore/renew.h"
 #include "restore/scrape.h"
 #include "restore/serve.h"
 #include "restore/setup.h"
 #include "restore/show.h"
 #include "restore/steer.h"
-#include "restore/top.h"
-#include "restore/verify.h"
+#include "restore/tools.h"
 
 struct verb {
 	const char *name;
-	int (*run)(int argc, char **argv);
+	int (*run)(int argc, char **argv); /* NULL: in the other program, tools.h */
 	const char *says;
 };
 
@@ -30,7 +28,7 @@ static const struct verb verbs[] = {
 	{ "complete", fi_steer_main, "bring in all that a restore owes, and wait for it" },
 	{ "config", fi_effective_main, "show the settings that hold" },
 	{ "hook", fi_hook_main, "for container runtimes: tie a container to its restore" },
-	{ "inspect", fi_inspect_main, "show what a checkpoint holds" },
+	{ "inspect", NULL, "show what a checkpoint holds" },
 	{ "metrics", fi_scrape_main, "say how running restores do, for Prometheus" },
 	{ "pause", fi_steer_main, "bring in only what somebody waits for" },
 	{ "rate", fi_steer_main, "limit what is brought in while nobody waits" },
@@ -38,10 +36,10 @@ static const struct verb verbs[] = {
 	{ "serve", fi_serve_main, "serve a checkpoint's pages to 'criu restore --lazy-pages'" },
 	{ "setup", fi_setup_main, "have a container runtime's CRIU load the plugin" },
 	{ "status", fi_show_main, "show running restores" },
-	{ "top", fi_top_main, "watch running restores, and steer them" },
+	{ "top", NULL, "watch running restores, and steer them" },
 	{ "upgrade", fi_renew_main,
 	  "have the program as it is installed by now take sessions over" },
-	{ "verify", fi_verify_main, "check whether a checkpoint is whole" },
+	{ "verify", NULL, "check whether a checkpoint is whole" },
 	{ "wait", fi_steer_main, "wait until a restore is complete" },
 };
 
@@ -61,7 +59,8 @@ int main(int argc, char **argv)
 
 	for (size_t i = 0; i < FI_ARRAY_SIZE(verbs); i++)
 		if (strcmp(word, verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
+			return verbs[i].run ? verbs[i].run(argc - 1, argv + 1)
+					    : fi_tools_become(argv);
 
 	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
 		print_usage(stdout);

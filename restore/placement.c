@@ -73,6 +73,7 @@ static void go_away(struct fi_placement *placement, uint64_t until, const char *
 	(void)sched_setaffinity(placement->tid, sizeof(placement->everywhere),
 				&placement->everywhere);
 	placement->cpu = -1;
+	placement->moved(placement->arg);
 }
 
 static void come_near(struct fi_placement *placement, int cpu)
@@ -85,6 +86,7 @@ static void come_near(struct fi_placement *placement, int cpu)
 	CPU_SET(cpu, &there);
 	fi_log(FI_LOG_DEBUG, "demand worker %d comes near on CPU %d", (int)placement->tid, cpu);
 	placement->cpu = cpu;
+	placement->moved(placement->arg);
 	if (sched_setaffinity(0, sizeof(there), &there) < 0 || set_class(0, SCHED_IDLE) < 0)
 		go_away(placement, UINT64_MAX, "not permitted");
 	else if (placement->cpu != cpu) /* the guard came between */

@@ -30,6 +30,10 @@
 #include "restore/faulter.h"
 
 struct fi_placement {
+	/* Told when `cpu` has changed, before a worker is there: others are to make way. */
+	void (*moved)(void *arg);
+	void *arg;
+
 	pid_t tid;
 	cpu_set_t everywhere;	     /* where the process may run */
 	_Atomic int cpu;	     /* NEAR: which; AWAY: -1 */
@@ -60,6 +64,12 @@ void fi_placement_init(struct fi_placement *placement);
 static inline void fi_placement_turn(struct fi_placement *placement)
 {
 	atomic_fetch_add_explicit(&placement->progress, 1, memory_order_relaxed);
+}
+
+/* Worker: it is NEAR, and gives way to everything on its CPU. */
+static inline bool fi_placement_yields(const struct fi_placement *placement)
+{
+	return placement->cpu >= 0;
 }
 
 /* Worker: a round has answered faults of process @pid (0: not known); @now in ns, monotonic. */

@@ -10,7 +10,8 @@
  *     that a newer C library makes, and that we have not thought of, must not cost a session.
  *
  * A role is for ever, and for all processes and threads that are started from then on.  Engines are
- * started by keepers, so what an engine may do, a keeper may; an engine enters its own role on top.
+ * started by keepers, so what an engine may do, a keeper may; an engine enters its own role on top.  The
+ * reader is started while the first keeper has no role yet; the list is the same.
  * Nobody may execute, connect, trace, write to other memory, or mount.
  *
  *		files: open	make, remove	process: start	threads	sockets: make
@@ -35,11 +36,10 @@ enum fi_sandbox_role {
 	FI_SANDBOX_ENGINE,
 };
 
-/* Makes the lists, since keepers do not allocate.  Without this (--no-sandbox), to enter is to do
- * nothing.  The calling process has one thread, and so have those that enter. */
-void fi_sandbox_prepare(void);
+/* Roles are entered from here on.  Without this (--no-sandbox), to enter one is to do nothing. */
+void fi_sandbox_enable(void);
 
-/* Enters @role.  What the kernel does not offer is told to the log at INFO, and left out.  Returns
+/* Enters @role.  The calling process has one thread.  Allocates nothing.  What the kernel does not offer is told to the log at INFO, and left out.  Returns
  * whether system calls are refused from now on. */
 bool fi_sandbox_enter(enum fi_sandbox_role role);
 

@@ -303,6 +303,7 @@ static struct fi_procevents *open_procevents(void)
 
 struct service {
 	const struct fi_serve_options *options;
+	char **argv;
 	int images_fd;
 };
 
@@ -327,6 +328,8 @@ static int read_image(const struct service *service, struct fi_error *err)
 	(void)fi_sandbox_enter(FI_SANDBOX_READER);
 	r = service->options->lazy_shared ? fi_image_open_shared(service->images_fd, &image, err)
 					  : fi_image_open(service->images_fd, &image, err);
+	if (r == 0 && service->options->handover_fd >= 0)
+		fi_image_ignore_marks(image); /* as the plugin does */
 	if (r == 0)
 		r = check_size(image, err);
 	if (r == 0)
@@ -514,20 +517,20 @@ static void settle(const struct fi_serve_options *options)
 		record->restorer = fi_pidfd_pid(options->parent_pidfd);
 }
 
-/* Without a starter there will be no upgrade: no reason to refuse a restore. */
-static void open_upgrade(char **argv)
+static void enable_sandbox(const struct fi_serve_options *options)
 {
-	struct fi_error err = { "" };
-
-	if (fi_upgrade_prepare(argv, &err) < 0)
-		fi_log(FI_LOG_WARN, "no other program will be able to take over: %s", err.text);
+	if (!options->no_sandbox)
+		fi_sandbox_enable();
 }
 
-static void give_up_rights(const struct fi_serve_options *options)
+/* Without a starter there will be no upgrade: no reason to refuse a restore. */
+static void settle_keeper(void *arg)
 {
-	if (options->no_sandbox)
-		return;
-	fi_sandbox_prepare();
+	const struct service *service = arg;
+	struct fi_error err = { "" };
+
+	if (fi_upgrade_prepare(service->argv, &err) < 0)
+		fi_log(FI_LOG_WARN, "no other program will be able to take over: %s", err.text);
 	(void)fi_sandbox_enter(FI_SANDBOX_KEEPER);
 }
 
@@ -540,10 +543,8 @@ static bool can_thaw(const struct fi_serve_options *options)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (!options->no_sandbox) {
-			fi_sandbox_prepare();
-			(void)fi_sandbox_enter(FI_SANDBOX_READER);
-		}
+		enable_sandbox(options);
+		(void)fi_sandbox_enter(FI_SANDBOX_READER);
 		_exit(fi_image_thaw(fi_kept(FI_KEPT_FROZEN), &image, NULL) < 0);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
@@ -657,9 +658,13 @@ static int serve_alone(struct service *service)
 int fi_serve_main(int argc, char **argv)
 {
 	struct fi_serve_options options;
-	struct service service = { .options = &options, .images_fd = -EBADF };
+	struct service service = { .options = &options, .argv = argv, .images_fd = -EBADF };
 	struct fi_keeper_job job = {
-		.read = reader, .engine = engine, .finish = finish, .arg = &service
+		.read = reader,
+		.settle = settle_keeper,
+		.engine = engine,
+		.finish = finish,
+		.arg = &service,
 	};
 	struct fi_error err = { "" };
 	int r;
@@ -683,8 +688,7 @@ int fi_serve_main(int argc, char **argv)
 	if (r == 0 && options.no_keeper)
 		return serve_alone(&service);
 	if (r == 0) {
-		open_upgrade(argv);
-		give_up_rights(&options);
+		enable_sandbox(&options);
 		r = fi_keeper_run(&job, &err);
 		if (r < 0)
 			fi_control_end();

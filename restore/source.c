@@ -40,6 +40,11 @@
 #define HANGS_NS    UINT64_C(20000000)
 #define HANGS_READS 4
 
+/* How long a read is polled for, which is some times what a fast disk takes; and how long none is, once that
+ * was in vain: read-ahead may be refused, and then only a read that waits brings anything. */
+#define POLL_NS	      UINT64_C(1000000)
+#define POLL_AGAIN_NS UINT64_C(10000000)
+
 struct mapped_file {
 	int fd; /* the image's */
 	const uint8_t *map;
@@ -49,6 +54,7 @@ struct mapped_file {
 	_Atomic bool waits;	 /* its file system knows only reads that wait */
 	_Atomic unsigned reads;	 /* of the disk, under way */
 	_Atomic uint64_t moved;	 /* when the first of them began or the last one returned, ns */
+	_Atomic uint64_t polled; /* when a poll of it was last given up, ns */
 };
 
 struct fi_source {
@@ -168,16 +174,37 @@ static bool hangs(const struct mapped_file *file, uint64_t now)
 	return file->reads >= HANGS_READS && now > moved && now - moved > HANGS_NS;
 }
 
+/* Has the disk read, and looks until it has.  False: not soon enough, or not at all. */
+static bool read_polled(struct mapped_file *file, uint8_t *room, uint64_t len, uint64_t off,
+			uint64_t now)
+{
+	uint64_t done;
+
+	if (file->waits || (file->polled && now < file->polled + POLL_AGAIN_NS) ||
+	    posix_fadvise(file->fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED) != 0)
+		return false;
+	do {
+		if (read_cached(file, room, len, off, &done))
+			return true;
+		room += done;
+		off += done;
+		len -= done;
+	} while (fi_now_ns() < now + POLL_NS);
+	file->polled = now + POLL_NS;
+	return false;
+}
+
 /* read_all, and how the file does is noted. */
 static bool read_noted(struct mapped_file *file, uint8_t *room, uint64_t len, uint64_t off,
-		       uint64_t now, uint64_t *after)
+		       bool poll, uint64_t now, uint64_t *after)
 {
 	bool all;
 
 	if (file->reads == 0)
 		file->moved = now;
 	atomic_fetch_add_explicit(&file->reads, 1, memory_order_relaxed);
-	all = read_all(file->fd, room, len, off);
+	all = (poll && read_polled(file, room, len, off, now)) ||
+	      read_all(file->fd, room, len, off);
 	*after = fi_now_ns();
 	file->moved = *after;
 	atomic_fetch_sub_explicit(&file->reads, 1, memory_order_relaxed);
@@ -189,6 +216,7 @@ const uint8_t *fi_source_fetch(struct fi_source *source, unsigned index, const u
 {
 	struct mapped_file *file = &source->files[index];
 	uint64_t off = (uint64_t)(bytes - file->map), before, after, cached;
+	const bool needed = why == FI_FETCH_NEEDED || why == FI_FETCH_POLL;
 	bool readable;
 
 	if (fi_source_is_mapped(source, index, bytes, len))
@@ -198,13 +226,14 @@ const uint8_t *fi_source_fetch(struct fi_source *source, unsigned index, const u
 	before = fi_now_ns();
 	if (hangs(file, before))
 		return NULL;
-	if (why == FI_FETCH_NEEDED)
+	if (needed)
 		source->needed = before;
-	readable = read_noted(file, room + cached, len - cached, off + cached, before, &after);
-	if (why == FI_FETCH_NEEDED)
+	readable = read_noted(file, room + cached, len - cached, off + cached, why == FI_FETCH_POLL,
+			      before, &after);
+	if (needed)
 		source->needed = 0;
 	if (after - before > DISK_NS + len / FI_PAGE_SIZE * DISK_PAGE_NS) {
-		if (why == FI_FETCH_NEEDED)
+		if (needed)
 			source->waited = after;
 		else if (why == FI_FETCH_STREAM)
 			read_ahead(file, off + len);

@@ -31,6 +31,8 @@ const uint8_t *fi_source_bytes(const struct fi_source *source, const struct fi_r
 
 enum fi_fetch {
 	FI_FETCH_NEEDED, /* a task waits: it is noted when the disk had to be waited for */
+	FI_FETCH_POLL,	 /* the same, and this thread's CPU is nobody else's: it may look instead of
+			    sleeping, since a CPU that sleeps takes as long to wake as a fast disk to read */
 	FI_FETCH_STREAM, /* what follows will be wanted soon: the disk reads ahead */
 	FI_FETCH_GENTLE, /* a task waits for the disk: these bytes and no others */
 };

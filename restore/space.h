@@ -132,6 +132,7 @@ struct fi_space {
 	/* Its worker's: when the last step began, ns; of one that is not born yet, its parent's step that
 	 * has read of it. */
 	uint64_t stepped;
+	bool polls;				   /* its worker's: whether it may (source.h) */
 	uint64_t retry_at;			   /* its worker's: when to try again */
 	_Atomic uint64_t retry_ns;		   /* its worker's: the pause before that */
 	_Atomic uint64_t drain_after, drain_pause; /* the same for the drain */

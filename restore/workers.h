@@ -17,6 +17,7 @@
 #include "restore/placement.h"
 #include "restore/priority.h"
 #include "restore/relief.h"
+#include "restore/room.h"
 #include "restore/trace.h"
 #include "restore/witness.h"
 
@@ -92,7 +93,7 @@ struct fi_engine {
 
 	_Atomic unsigned nr_relieved; /* threads that were, and are still in their step */
 	pthread_cond_t relieved_back; /* with lock */
-	cpu_set_t everywhere;	      /* where threads may run */
+	struct fi_room room;	      /* where threads may run */
 };
 
 int fi_space_list_add(struct fi_space_list *list, struct fi_space *space);

@@ -22,8 +22,8 @@ AM_TESTS_ENVIRONMENT = \
 	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
 	CC='$(CC)'; export CC; \
 	MAKE='$(MAKE)'; export MAKE; \
-	INSTALL_DIRS='bindir=$(bindir) plugindir=$(plugindir) libdir=$(libdir) datadir=$(datadir) \
-		mandir=$(mandir) docdir=$(docdir)'; export INSTALL_DIRS; \
+	INSTALL_DIRS='bindir=$(bindir) plugindir=$(plugindir) libdir=$(libdir) \
+		pkglibexecdir=$(pkglibexecdir) datadir=$(datadir) mandir=$(mandir) docdir=$(docdir)'; export INSTALL_DIRS; \
 	CXX_IF_ANY='$(CXX_IF_ANY)'; export CXX_IF_ANY; \
 	HEADER_CPPFLAGS='$(PROTOBUF_C_CFLAGS) $(LIBNL_CFLAGS) $(JSON_C_CFLAGS)'; export HEADER_CPPFLAGS; \
 	CRIU="$${CRIU:-$(CRIU)}"; export CRIU; \

@@ -23,6 +23,7 @@ files()
 	local page section
 
 	echo "$bindir/faultin"
+	echo "$pkglibexecdir/faultin-tools"
 	echo "$plugindir/faultin.so"
 	echo "$libdir/pkgconfig/faultin.pc"
 	echo "$datadir/bash-completion/completions/faultin"

@@ -65,6 +65,7 @@ integration_tests = \
 	tests/integration/test-control.sh \
 	tests/integration/test-disks.sh \
 	tests/integration/test-forks.sh \
+	tests/integration/test-huge.sh \
 	tests/integration/test-inspect.sh \
 	tests/integration/test-kills.sh \
 	tests/integration/test-large.sh \

@@ -5,6 +5,7 @@
 # beside it or not, and reads every entry without it at once, from the parent if need be.  Its dump
 # writes PE_PARENT without PE_LAZY, so what an incremental dump left in its parents is eager.  Its
 # lazy-pages hangs on the first entry with both: it reads the bytes and never copies them.
+# In transparent mode the flags mean nothing.
 . "$abs_top_srcdir/tests/integration/functions.sh"
 
 # make_chain DUMP NAME SEED LAZY LEVELS: the case NAME out of the case DUMP

@@ -97,6 +97,19 @@ engine_dies()
 	check_nothing_left transparent
 }
 
+# CRIU has marked none of its pages, 32 MiB and more.
+unmarked()
+{
+	restore_and_judge transparent
+	work=$case/transparent
+	logged "leaving out [3-9][0-9] MiB" || die "it was not lazy"
+}
+
+attempt "even-stack: dump" dump_scenario even-stack
+case=$tmp/even-stack
+attempt "a stack pointer at the beginning of a page" unmarked
+remove_case even-stack
+case=$tmp/fork-both
 attempt "fork-both: dump" dump_scenario fork-both
 attempt "an engine that is gone before it has anything" eager "$tmp/short-lived" "eagerly"
 attempt "an engine that cannot be started" eager /bin/false "restoring eagerly"

@@ -87,12 +87,25 @@ export_container()
 	pm rm -f "$id" || pm_failed "cannot remove the checkpointed container"
 }
 
+# Into podman's storage, and no further.
+store_container()
+{
+	pm container checkpoint "$id" || pm_failed "cannot checkpoint"
+}
+
 # The time that podman took is in $restore_us, that of its runtime in $runtime_us.
 import_container()
 {
+	restore_stored --import "$case/exported.tar"
+}
+
+# restore_stored [WORD]...: the same, of what is in the storage, or of what the words say
+restore_stored()
+{
 	local start=$EPOCHREALTIME
 
-	pm container restore --print-stats --import "$case/exported.tar" || pm_failed "cannot restore"
+	[ $# -gt 0 ] || set -- "$id"
+	pm container restore --print-stats "$@" || pm_failed "cannot restore"
 	restore_us=$((${EPOCHREALTIME/./} - ${start/./}))
 	runtime_us=$(sed -n 's/.*"runtime_restore_duration": *\([0-9]*\).*/\1/p' "$case/podman.log")
 	echo "# podman container restore took $((restore_us / 1000)) ms"

@@ -64,6 +64,15 @@ whole_life()
 	until_true 30 no_sessions || die "the engine did not end in 30 s"
 	echo "# after setup"
 	import_lazily
+	if [ "$runtime" = runc ]; then
+		echo "# without an archive"
+		store_container
+		restore_stored
+		! no_sessions || die "nothing was owed"
+		judge_container
+		"$faultin" complete || die "what is owed does not come"
+		until_true 30 no_sessions || die "the engine did not end in 30 s"
+	fi
 	remove_container
 	"$faultin" setup podman --undo | tap_comment
 	echo "# after --undo"

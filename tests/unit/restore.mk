@@ -109,8 +109,8 @@ tests_unit_test_names_LDADD = $(restore_test_libs)
 tests_unit_test_report_CFLAGS = $(restore_test_cflags) $(JSON_C_CFLAGS)
 tests_unit_test_report_LDADD = $(restore_test_libs)
 
-tests_unit_test_sandbox_CFLAGS = $(restore_test_cflags) $(SECCOMP_CFLAGS) $(CAP_NG_CFLAGS)
-tests_unit_test_sandbox_LDADD = $(restore_test_libs)
+tests_unit_test_sandbox_CFLAGS = $(restore_test_cflags) $(SECCOMP_CFLAGS)
+tests_unit_test_sandbox_LDADD = $(restore_test_libs) $(SECCOMP_LIBS)
 
 tests_unit_test_serve_options_CFLAGS = $(restore_test_cflags)
 tests_unit_test_serve_options_LDADD = $(restore_test_libs)

@@ -452,6 +452,103 @@ static void which_vmas_are_lazy(void **state)
 	builder_done(&b);
 }
 
+#define PAGEMAP_MAGIC UINT32_C(0x56084025)
+
+/* One entry, two lazy pages at 0x10000, in all the ways in which a protobuf message may say so. */
+static void entries_of_other_forms(void **state)
+{
+	static const struct {
+		uint32_t len;
+		uint8_t bytes[20];
+	} forms[] = {
+		{ 8, { 0x08, 0x80, 0x80, 0x04, 0x10, 2, 0x20, 6 } },
+		{ 8, { 0x20, 6, 0x10, 2, 0x08, 0x80, 0x80, 0x04 } },
+		{ 9, { 0x08, 0x80, 0x80, 0x04, 0x10, 0x82, 0, 0x20, 6 } }, /* longer than need be */
+		{ 10,
+		  { 0x08, 0x80, 0x80, 0x04, 0x10, 7, 0x10, 2, 0x20, 6 } }, /* the last one counts */
+		{ 10, { 0x08, 0x80, 0x80, 0x04, 0x10, 0, 0x20, 6, 0x28, 2 } },
+		{ 10, { 0x08, 0x80, 0x80, 0x04, 0x10, 2, 0x18, 0, 0x20, 6 } },
+		{ 9, { 0x88, 0, 0x80, 0x80, 0x04, 0x10, 2, 0x20, 6 } }, /* of a tag, too */
+		/* what is beyond 32 bits of a field of 32 is cut off */
+		{ 12, { 0x08, 0x80, 0x80, 0x04, 0x10, 0x82, 0x80, 0x80, 0x80, 0x10, 0x20, 6 } },
+	};
+	const struct fi_vma vma = builder_anon(0x10000, 0x20000);
+	Fi__Pb__PagemapHead head = FI__PB__PAGEMAP_HEAD__INIT;
+
+	for (size_t i = 0; i < FI_ARRAY_SIZE(forms); i++) {
+		fi_auto_image struct fi_image *image = NULL;
+		struct builder_file file = { 0 };
+		const struct fi_pagemap *pm;
+		struct builder b;
+
+		begin(&b, 2);
+		builder_mm(&b, 7, &vma, 1);
+		head.pages_id = 1;
+		builder_magic(&b, &file, PAGEMAP_MAGIC);
+		builder_record(&file, &head);
+		builder_bytes(&file, &forms[i].len, sizeof(forms[i].len));
+		builder_bytes(&file, forms[i].bytes, forms[i].len);
+		builder_flush(&b, &file, "pagemap-7.img");
+		builder_pages(&b, 1, 2, 1);
+		image = builder_open(&b);
+		pm = fi_image_task(image, 0)->pagemap;
+		assert_int_equal(pm->nr_runs, 1);
+		assert_int_equal(pm->runs[0].addr, 0x10000);
+		assert_int_equal(pm->runs[0].nr_pages, 2);
+		assert_int_equal(pm->nr_lazy_pages, 2);
+		builder_done(&b);
+	}
+}
+
+/* Bytes are lazy then wherever the map allows; zeros as they are marked. */
+static void marks_are_ignored(void **state)
+{
+	const Fi__Pb__PagemapEntry entries[] = {
+		builder_entry(0x10000, 2, PE_PRESENT),
+		builder_entry(0x12000, 3, PE_PRESENT | PE_LAZY),
+		builder_entry(0x16000, 4, 0),
+		builder_entry(0x20000, 5, PE_PRESENT), /* locked */
+		builder_entry(0x30000, 6, PE_PRESENT),
+		builder_entry(0x40000, 7, PE_PRESENT), /* a shadow stack */
+	};
+	struct fi_vma vmas[] = {
+		builder_anon(0x10000, 0x20000),
+		builder_anon(0x20000, 0x30000),
+		builder_anon(0x30000, 0x40000),
+		builder_anon(0x40000, 0x50000),
+	};
+	static const struct {
+		bool lazy;
+		uint64_t rank;
+	} then[] = {
+		{ true, 0 }, { true, 2 }, { false, 0 }, { false, 0 }, { true, 5 }, { false, 0 }
+	};
+	fi_auto_image struct fi_image *image = NULL;
+	const struct fi_pagemap *pm;
+	struct builder b;
+
+	vmas[1].flags |= MAP_LOCKED;
+	vmas[3].status |= FI_VMA_SHADOW_STACK;
+	begin(&b, 2);
+	builder_mm(&b, 7, vmas, FI_ARRAY_SIZE(vmas));
+	builder_pagemap(&b, 7, 1, entries, FI_ARRAY_SIZE(entries));
+	builder_pages(&b, 1, 23, 1);
+	image = builder_open(&b);
+	pm = fi_image_task(image, 0)->pagemap;
+	assert_int_equal(pm->nr_lazy_pages, 3);
+	fi_image_ignore_marks(image);
+	assert_image_holds(image);
+	assert_int_equal(pm->nr_runs, FI_ARRAY_SIZE(then));
+	for (size_t i = 0; i < FI_ARRAY_SIZE(then); i++) {
+		assert_int_equal(pm->runs[i].lazy, then[i].lazy);
+		if (then[i].lazy)
+			assert_int_equal(pm->runs[i].lazy_rank, then[i].rank);
+	}
+	assert_int_equal(pm->nr_lazy_pages, 11);
+	assert_ptr_equal(fi_pagemap_find_rank(pm, 10), &pm->runs[4]);
+	builder_done(&b);
+}
+
 /* A process at a raised vm.max_map_count, with an entry that crosses all of its VMAs. */
 static void many_vmas(void **state)
 {
@@ -536,6 +633,8 @@ int main(void)
 		cmocka_unit_test(a_million_runs),
 		cmocka_unit_test(long_names_are_cut),
 		cmocka_unit_test(which_vmas_are_lazy),
+		cmocka_unit_test(entries_of_other_forms),
+		cmocka_unit_test(marks_are_ignored),
 		cmocka_unit_test(many_vmas),
 		cmocka_unit_test(many_tasks),
 	};

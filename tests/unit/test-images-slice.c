@@ -150,15 +150,24 @@ static void test_parts(void **state)
 {
 	uint64_t kept, left_out, pages = 0, at = 0;
 	struct fixture f = { 0 };
+	struct fi_slice_cursor cursor = FI_SLICE_START;
 	struct fi_slice slice;
-	struct fi_run run;
+	struct fi_run run, same;
 
 	(void)state;
 	fixture_init(&f);
 	open_all(&f);
 	slice = fi_slice_of(fi_image_find_task(f.open, 10), &f.touched);
-	for (; fi_slice_next(&slice, at, &run); at = fi_run_end(&run)) {
+	for (; fi_slice_next(&slice, &cursor, &run); at = fi_run_end(&run)) {
+		struct fi_slice_cursor other = FI_SLICE_START;
+
 		assert_true(run.addr >= at);
+		fi_slice_skip(&slice, &other, at);
+		assert_true(fi_slice_next(&slice, &other, &same));
+		assert_int_equal(other.run, cursor.run);
+		assert_int_equal(other.addr, cursor.addr);
+		assert_int_equal(same.addr, run.addr);
+		assert_int_equal(same.nr_pages, run.nr_pages);
 		assert_true(run.nr_pages > 0);
 		for (uint64_t a = run.addr; a < fi_run_end(&run); a += FI_PAGE_SIZE) {
 			const struct fi_run *whole = fi_pagemap_find(slice.task->pagemap, a);

@@ -254,6 +254,68 @@ static void test_userfaultfd(void **state)
 	free(got);
 }
 
+/* What is present of pieces short and long, close together and far apart, and not all in order. */
+static void test_present(void **state)
+{
+	enum { NR = 20000, FAR = 15000 };
+	static const struct {
+		uint32_t from, to;
+	} more[] = {
+		{ 3000, 3001 }, { 3001, 8100 }, { 8100, 8101 }, { FAR, FAR + 3 }, { 20, 4600 }
+	};
+	uint8_t *mem = mmap(NULL, NR * FI_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *asked = calloc(NR, 1), *found = calloc(NR, 1), *touched = calloc(NR, 1);
+	struct fi_pieces pieces = { 0 }, present = { 0 };
+	struct fi_error err = { "" };
+
+	(void)state;
+	assert_true(mem != MAP_FAILED && asked && found && touched);
+	assert_int_equal(madvise(mem, NR * FI_PAGE_SIZE, MADV_NOHUGEPAGE), 0);
+	for (uint32_t i = 0; i < NR; i++) {
+		touched[i] = i * 2654435761U >> 30 == 0 || (i >= 4000 && i < 4300);
+		if (touched[i])
+			mem[i * FI_PAGE_SIZE] = 1;
+	}
+	for (uint32_t from = 0; from < 3000; from += 4)
+		assert_int_equal(fi_pieces_add(&pieces,
+					       (struct fi_piece){
+						       (uintptr_t)mem + from * FI_PAGE_SIZE,
+						       (from % 3 + 1) * FI_PAGE_SIZE,
+						       mem + from * FI_PAGE_SIZE,
+					       }),
+				 0);
+	for (size_t i = 0; i < FI_ARRAY_SIZE(more); i++)
+		assert_int_equal(fi_pieces_add(&pieces,
+					       (struct fi_piece){
+						       (uintptr_t)mem + more[i].from * FI_PAGE_SIZE,
+						       (more[i].to - more[i].from) * FI_PAGE_SIZE,
+						       mem + more[i].from * FI_PAGE_SIZE,
+					       }),
+				 0);
+	for (size_t i = 0; i < pieces.nr; i++)
+		for (uint64_t at = 0; at < pieces.at[i].len; at += FI_PAGE_SIZE)
+			asked[(pieces.at[i].addr - (uintptr_t)mem + at) / FI_PAGE_SIZE]++;
+
+	assert_int_equal(fi_pieces_present(getpid(), &pieces, &present, &err), 0);
+	for (size_t i = 0; i < present.nr; i++) {
+		const struct fi_piece *piece = &present.at[i];
+
+		assert_true(piece->len > 0);
+		assert_ptr_equal(piece->bytes, (const uint8_t *)(uintptr_t)piece->addr);
+		for (uint64_t at = 0; at < piece->len; at += FI_PAGE_SIZE)
+			found[(piece->addr - (uintptr_t)mem + at) / FI_PAGE_SIZE]++;
+	}
+	for (uint32_t i = 0; i < NR; i++)
+		assert_int_equal(found[i], touched[i] ? asked[i] : 0);
+	fi_pieces_done(&pieces);
+	fi_pieces_done(&present);
+	free(asked);
+	free(found);
+	free(touched);
+	assert_int_equal(munmap(mem, NR * FI_PAGE_SIZE), 0);
+}
+
 /* By several threads, to where the task itself may only read. */
 static void test_filling(void **state)
 {
@@ -402,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_calls, start_child, end_child),
 		cmocka_unit_test_setup_teardown(test_signals, start_child, end_child),
 		cmocka_unit_test_setup_teardown(test_userfaultfd, start_child, end_child),
+		cmocka_unit_test(test_present),
 		cmocka_unit_test_setup_teardown(test_filling, start_child, end_child),
 		cmocka_unit_test_setup_teardown(test_given, start_child, end_child),
 		cmocka_unit_test_setup_teardown(test_copying, start_child, end_child),

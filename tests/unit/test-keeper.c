@@ -36,9 +36,11 @@ static struct words {
 	_Atomic int code;   /* negative: go on */
 	_Atomic int signal; /* that the engine was sent */
 	_Atomic bool ready_at_once;
-	_Atomic int read; /* what the reader ends with; negative: of SIGKILL */
-	_Atomic pid_t reader, finisher;
-	_Atomic unsigned lives_when_read, finished;
+	_Atomic int read;  /* what the reader ends with; negative: of SIGKILL */
+	_Atomic bool hold; /* the reader does not end */
+	_Atomic pid_t reader, settler, finisher;
+	_Atomic unsigned lives_when_read, settled, finished;
+	_Atomic bool second_when_settled;
 } * words;
 
 static struct fi_ledger *ledger;
@@ -84,9 +86,18 @@ static int reader(void *arg)
 {
 	words->reader = getpid();
 	words->lives_when_read = words->lives;
+	while (words->hold)
+		nap();
 	if (words->read < 0)
 		(void)raise(SIGKILL);
 	return words->read;
+}
+
+static void settle(void *arg)
+{
+	words->settler = getpid();
+	words->second_when_settled = ledger->keeper.pidfd[SECOND] >= 0;
+	words->settled++;
 }
 
 static int finish(void *arg)
@@ -103,7 +114,11 @@ static pid_t start_all(int end)
 
 	if (pid == 0) {
 		const struct fi_keeper_job job = {
-			.read = reader, .engine = engine, .finish = finish, .arg = &end
+			.read = reader,
+			.settle = settle,
+			.engine = engine,
+			.finish = finish,
+			.arg = &end,
 		};
 		struct fi_error err;
 		int r = fi_keeper_run(&job, &err);
@@ -238,6 +253,71 @@ static void a_reader_comes_first_and_a_keeper_finishes(void **state)
 	assert_int_equal(end_of(first), 0);
 	assert_int_equal(words->finished, 1);
 	assert_int_equal(words->finisher, first);
+	assert_nobody_left();
+}
+
+/* What is to be there before CRIU begins is made meanwhile. */
+static void rights_are_given_up_and_a_second_made_while_the_image_is_read(void **state)
+{
+	pid_t first;
+
+	words->hold = true;
+	first = start_all(0);
+	(void)second_of(first);
+	WAIT_FOR(words->reader);
+	assert_int_equal(words->settled, 1);
+	assert_int_equal(words->settler, first);
+	assert_false(words->second_when_settled);
+	assert_int_equal(words->lives, 0);
+	words->hold = false;
+	WAIT_FOR(words->lives == 1);
+	words->code = 0;
+	assert_int_equal(end_of(first), 0);
+	assert_int_equal(words->settled, 1);
+	assert_nobody_left();
+}
+
+static void a_first_keeper_that_dies_while_the_image_is_read_takes_all_along(void **state)
+{
+	pid_t first;
+
+	words->hold = true;
+	first = start_all(0);
+	(void)second_of(first);
+	(void)kill(first, SIGKILL);
+	assert_nobody_left(); /* or this would wait for ever: the reader does */
+	assert_int_equal(words->lives, 0);
+	assert_int_equal(words->finished, 0);
+}
+
+static void a_second_keeper_that_dies_while_the_image_is_read_is_replaced(void **state)
+{
+	pid_t first, second, next = 0;
+
+	words->hold = true;
+	first = start_all(0);
+	second = second_of(first);
+	(void)kill(second, SIGKILL);
+	words->hold = false;
+	WAIT_FOR((next = child_of(first, "faultin-keeper")) > 0 && next != second);
+	WAIT_FOR(words->lives == 1);
+	words->code = 0;
+	assert_int_equal(end_of(first), 0);
+	assert_nobody_left();
+}
+
+/* A disk may not answer. */
+static void reading_can_be_stopped(void **state)
+{
+	pid_t first;
+
+	words->hold = true;
+	first = start_all(0);
+	WAIT_FOR(words->reader && words->settled);
+	(void)kill(first, SIGUSR2);
+	(void)kill(first, SIGTERM);
+	assert_int_equal(end_of(first), 1 << 8);
+	assert_int_equal(words->lives, 0);
 	assert_nobody_left();
 }
 
@@ -442,6 +522,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_exit_code_is_the_engines),
 		TEST(a_reader_comes_first_and_a_keeper_finishes),
+		TEST(rights_are_given_up_and_a_second_made_while_the_image_is_read),
+		TEST(a_first_keeper_that_dies_while_the_image_is_read_takes_all_along),
+		TEST(a_second_keeper_that_dies_while_the_image_is_read_is_replaced),
+		TEST(reading_can_be_stopped),
 		TEST(what_fails_in_the_end_is_the_exit_code),
 		TEST(without_a_reader_that_ends_well_there_is_no_engine),
 		TEST(an_engine_that_dies_is_replaced),

@@ -13,17 +13,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "plugin/child.h"
 #include "plugin/container.h"
 #include "plugin/lazy_socket.h"
+#include "plugin/outside.h"
 #include "plugin/program.h"
 
 /* Every test is in an empty directory of its own. */
@@ -267,11 +272,108 @@ static void test_remove_only_the_same_file(void **state)
 	(void)unlink(FI_LAZY_SOCKET);
 }
 
+/* --- out of a container's cgroups ------------------------------------------------------------------ */
+
+enum { FINE, FROM_INSIDE, ELSEWHERE, CANNOT = 77 };
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool enter_cgroup(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd;
+	bool in;
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	in = fd >= 0 && write(fd, "0", 1) == 1;
+	if (fd >= 0)
+		(void)close(fd);
+	return in;
+}
+
+/* In a process that is in a cgroup of its own: a child is born where @model is, and has nothing to leave. */
+static int have_child_outside(pid_t model)
+{
+	int outside = fi_outside_open(model);
+	pid_t pid;
+
+	if (outside < 0)
+		return FROM_INSIDE;
+	pid = fi_child_fork_into(outside);
+	if (pid == 0)
+		_exit(fi_outside_open(model) == -ENOENT && fi_outside_join(model) == 0 ? FINE
+										       : ELSEWHERE);
+	(void)close(outside);
+	return wait_for(pid);
+}
+
+/* In a process and a mount namespace of its own. */
+static int try_outside(pid_t model)
+{
+	char own[64];
+	int r = CANNOT;
+
+	(void)snprintf(own, sizeof(own), "cgroups/faultin-test-%d", (int)getpid());
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "cgroups", "cgroup2", 0, NULL) < 0 || mkdir(own, 0700) < 0)
+		return CANNOT;
+	if (enter_cgroup(own)) {
+		r = have_child_outside(model);
+		if (fi_outside_join(model) != 1)
+			r = ELSEWHERE; /* as a kernel without the other way has it */
+	}
+	(void)rmdir(own);
+	return r;
+}
+
+static void test_born_outside(void **state)
+{
+	pid_t model = getpid(), pid;
+	int r;
+
+	(void)state;
+	assert_int_equal(fi_outside_open(0), -ENOENT);
+	assert_int_equal(fi_outside_open(model), -ENOENT);
+	assert_int_equal(mkdir("cgroups", 0700), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(try_outside(model));
+	r = wait_for(pid);
+	assert_int_equal(rmdir("cgroups"), 0);
+	if (r == CANNOT) {
+		print_message("skipped: no unified cgroup can be made here\n");
+		skip();
+	}
+	assert_int_equal(r, FINE);
+}
+
+static void test_a_child_is_born_nowhere_else(void **state)
+{
+	pid_t pid;
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	pid = fi_child_fork_into(fd); /* no cgroup */
+	if (pid == 0)
+		_exit(3);
+	assert_true(pid > 0);
+	assert_int_equal(wait_for(pid), 3);
+	assert_int_equal(close(fd), 0);
+}
+
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, enter_dir, leave_dir)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_DIR(test_born_outside),
+		cmocka_unit_test(test_a_child_is_born_nowhere_else),
 		cmocka_unit_test(test_restored_container),
 		IN_DIR(test_chosen_program),
 		IN_DIR(test_installed_program),

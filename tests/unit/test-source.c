@@ -6,9 +6,11 @@
 
 #include "tests/unit/cmocka-first.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -179,6 +181,71 @@ static void what_is_in_the_page_cache_is_no_wait_for_the_disk(void **state)
 	toy_free(toy);
 }
 
+/* The same bytes under the same number, in a file that the page cache can drop. */
+static void put_on_disk(struct toy *toy)
+{
+	char name[] = "test-source-XXXXXX";
+	int fd = mkstemp(name);
+
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(write(fd, toy->pages.map, toy->pages.size), toy->pages.size);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(dup2(fd, toy->pages.fd), toy->pages.fd);
+	assert_int_equal(close(fd), 0);
+}
+
+/* Threads that wait at the disk by looking, while others drop from the page cache what they have read. */
+static void *poll_some(void *arg)
+{
+	static _Thread_local uint8_t mine[FI_FETCH_MAX] __attribute__((aligned(4096)));
+	struct toy *toy = arg;
+	uint64_t rnd = toy_seed("poll");
+
+	for (int i = 0; i < 2000; i++) {
+		uint64_t nr = 1 + toy_random(&rnd, 16), page = toy_random(&rnd, 4 * MORE - nr);
+		const uint8_t *bytes;
+
+		(void)posix_fadvise(toy->pages.fd, (off_t)(page * PAGE), (off_t)(nr * PAGE),
+				    POSIX_FADV_DONTNEED);
+		bytes = fi_source_fetch(toy->source, 0, bytes_of(toy, page), nr * PAGE, mine,
+					FI_FETCH_POLL);
+		for (uint64_t j = 0; j < nr; j++)
+			if (word_at(bytes + j * PAGE) != toy_word(BASE + (page + j) * PAGE))
+				return toy;
+	}
+	return NULL;
+}
+
+static void what_is_polled_for_is_right(void **state)
+{
+	struct toy *toy = toy_simple(BASE, 4 * MORE);
+	pthread_t threads[3];
+	void *wrong;
+
+	put_on_disk(toy);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, poll_some, toy), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		assert_null(wrong);
+	}
+	toy_free(toy);
+}
+
+/* Not for ever, when it cannot be read. */
+static void polled_for_in_vain(void **state)
+{
+	struct toy *toy = toy_simple(BASE, MORE);
+
+	assert_int_equal(ftruncate(toy->pages.fd, (off_t)PAGE), 0);
+	for (uint64_t page = 0; page < MORE; page++)
+		assert_ptr_equal(fi_source_fetch(toy->source, 0, bytes_of(toy, page), PAGE, room,
+						 FI_FETCH_POLL),
+				 page ? bytes_of(toy, page) : room);
+	toy_free(toy);
+}
+
 static void an_empty_file(void **state)
 {
 	struct toy *toy = toy_new(NULL, 0, NULL, 0);
@@ -198,6 +265,8 @@ int main(void)
 		cmocka_unit_test(threads_map_together),
 		cmocka_unit_test(a_file_truncated_behind_our_back),
 		cmocka_unit_test(what_is_in_the_page_cache_is_no_wait_for_the_disk),
+		cmocka_unit_test(what_is_polled_for_is_right),
+		cmocka_unit_test(polled_for_in_vain),
 		cmocka_unit_test(an_empty_file),
 	};
 

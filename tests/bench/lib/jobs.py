@@ -170,9 +170,11 @@ class Supervision(Work):
         if not with_them or not without:
             return None
         p50, base = with_them["p50_us"]["median"], without["p50_us"]["median"]
-        restore = with_them["restore_ms"]["median"] - without["restore_ms"]["median"]
+        restore, start = (with_them[metric]["median"] - without[metric]["median"]
+                          for metric in ("restore_ms", "engine_start_ms"))
         return (f"{self.name}: keepers and sandbox cost {100 * (p50 / base - 1):+.1f} % of a fault's "
-                f"p50 ({base:.2f} us without) and {restore:+.1f} ms of a restore")
+                f"p50 ({base:.2f} us without) and {start:+.1f} ms of the engine's start "
+                f"({restore:+.1f} ms of the whole restore)")
 
 
 class Idle(Job):

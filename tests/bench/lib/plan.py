@@ -63,7 +63,7 @@ def all_jobs(quick):
                        "MiB"))
 
     jobs.append(Supervision("supervision", small, "random 5000 1",
-                            ["restore_ms", "p50_us", "p99_us"], rounds=9,
+                            ["restore_ms", "engine_start_ms", "p50_us", "p99_us"], rounds=15,
                             about=f"5000 random pages of {small[1]} MiB, with keepers and sandbox "
                             "(serve) and without (bare)"))
 

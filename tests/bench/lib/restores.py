@@ -21,6 +21,10 @@ MODES = ("plain", "peer", "serve", "plugin", "transparent", "bare")
 OURS = ("serve", "plugin", "transparent")
 BY_PLUGIN = ("plugin", "transparent")
 
+# How often we look whether the work is done.  Its times are its own; a look wakes a CPU, which moves
+# threads about, ours and everybody's.
+LOOK_SECONDS = 0.02
+
 
 class Late(Exception):
     """What was waited for did not come in time."""
@@ -59,7 +63,7 @@ def results(image, seconds, nr=1, restore=None):
                 lines = [line for line in file if line.endswith("\n")]
         except FileNotFoundError:
             pass
-        time.sleep(0.002)
+        time.sleep(LOOK_SECONDS)
     found = [json.loads(line) for line in lines]
     for result in found:
         if "failed" in result:

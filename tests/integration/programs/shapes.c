@@ -4,10 +4,12 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scenario.h"
@@ -291,6 +293,147 @@ static void run_large(void)
 	check_area(&area);
 }
 
+/* A thread whose stack pointer is at the beginning of a page: CRIU (4.2.1) then marks nothing as lazy. */
+static void sleep_with_stack(uint8_t *top)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("mov %0, %%rsp\n\t"
+			 "xor %%ebp, %%ebp\n"
+			 "1:\n\t"
+			 "xor %%edi, %%edi\n\t"
+			 "xor %%esi, %%esi\n\t"
+			 "xor %%edx, %%edx\n\t"
+			 "xor %%r10d, %%r10d\n\t"
+			 "mov %1, %%eax\n\t"
+			 "syscall\n\t"
+			 "jmp 1b"
+			 :
+			 : "r"(top), "i"(SYS_ppoll)
+			 : "memory");
+#elif defined(__aarch64__)
+	__asm__ volatile("mov sp, %0\n"
+			 "1:\n\t"
+			 "mov x0, #0\n\t"
+			 "mov x1, #0\n\t"
+			 "mov x2, #0\n\t"
+			 "mov x3, #0\n\t"
+			 "mov x8, %1\n\t"
+			 "svc #0\n\t"
+			 "b 1b"
+			 :
+			 : "r"(top), "i"(SYS_ppoll)
+			 : "memory");
+#else
+	(void)top;
+	(void)pause();
+#endif
+}
+
+static _Atomic pid_t sleeper;
+
+static void *sleep_for_ever(void *arg)
+{
+	sleeper = (pid_t)syscall(SYS_gettid);
+	sleep_with_stack((uint8_t *)map_memory(16 * PAGE) + 8 * PAGE);
+	return arg;
+}
+
+static bool is_asleep(pid_t tid)
+{
+	char path[64];
+	long nr = -1;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fscanf(file, "%ld", &nr) != 1)
+		nr = -1;
+	(void)fclose(file);
+	return nr == SYS_ppoll;
+}
+
+static void prepare_even_stack(void)
+{
+	pthread_t thread;
+
+	area = make_area(32 * MIB, 97);
+	REQUIRE(pthread_create(&thread, NULL, sleep_for_ever, NULL) == 0);
+	while (!is_asleep(sleeper))
+		nap_ms(1);
+}
+
+static void run_even_stack(void)
+{
+	pid_t pid = start_child();
+
+	check_area(&area);
+	if (pid == 0)
+		end_child();
+	wait_child(pid);
+}
+
+/* Memory of the pool of huge pages, private and shared, beside lazy memory: CRIU restores it.  The pool has
+ * HUGE_NR pages twice, and some to spare (test-huge.sh). */
+#define HUGE_SIZE ((size_t)2 * MIB)
+#define HUGE_NR	  6U
+
+static uint8_t *pooled[2]; /* private, shared */
+
+static uint8_t *map_pooled(int flags)
+{
+	uint8_t *mem = mmap(NULL, HUGE_NR * HUGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_ANONYMOUS | MAP_HUGETLB | flags, -1, 0);
+
+	REQUIRE(mem != MAP_FAILED);
+	return mem;
+}
+
+/* All but the last one, which stays untouched. */
+static void prepare_pool(void)
+{
+	area = make_area(32 * MIB, 98);
+	pooled[0] = map_pooled(MAP_PRIVATE);
+	pooled[1] = map_pooled(MAP_SHARED);
+	for (size_t k = 0; k < 2; k++)
+		for (size_t nr = 0; nr < (HUGE_NR - 1) * (HUGE_SIZE / PAGE); nr++)
+			fill_page(pooled[k] + nr * PAGE, 99 + k, nr);
+}
+
+static void check_pooled(size_t from)
+{
+	const size_t each = HUGE_SIZE / PAGE;
+
+	for (size_t k = 0; k < 2; k++) {
+		check_pages(pooled[k] + from * HUGE_SIZE, 99 + k, from * each,
+			    (HUGE_NR - 1 - from) * each);
+		check_zero(pooled[k] + (HUGE_NR - 1) * HUGE_SIZE, each);
+	}
+}
+
+/* The child takes a page of its own, and the shared one is its parent's, too. */
+static void run_pool(void)
+{
+	pid_t pid = start_child();
+
+	check_pooled(1);
+	check_area(&area);
+	if (pid == 0) {
+		memset(pooled[0], 1, HUGE_SIZE);
+		memset(pooled[1], 2, PAGE);
+		end_child();
+	}
+	wait_child(pid);
+	check_pages(pooled[0], 99, 0, HUGE_SIZE / PAGE);
+	REQUIRE(pooled[1][0] == 2 && pooled[1][PAGE - 1] == 2);
+	check_pages(pooled[1] + PAGE, 100, 1, HUGE_SIZE / PAGE - 1);
+	REQUIRE(madvise(pooled[0], HUGE_SIZE, MADV_DONTNEED) == 0);
+	check_zero(pooled[0], HUGE_SIZE / PAGE);
+	REQUIRE(munmap(pooled[0], HUGE_SIZE) == 0);
+	check_pooled(1);
+}
+
 const struct scenario shape_scenarios[] = {
 	{ "sparse", prepare_sparse, run_sparse },
 	{ "heap", prepare_heap, run_heap },
@@ -298,6 +441,8 @@ const struct scenario shape_scenarios[] = {
 	{ "stack", prepare_stack, run_stack },
 	{ "beside", prepare_beside, run_beside },
 	{ "huge-pages", prepare_huge_pages, run_huge_pages },
+	{ "pool", prepare_pool, run_pool },
+	{ "even-stack", prepare_even_stack, run_even_stack },
 	{ "large", prepare_large, run_large },
 	{ NULL, NULL, NULL },
 };
