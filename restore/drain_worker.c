@@ -393,7 +393,7 @@ static void drain_pools(struct shift *shift, bool hurried)
 	struct fi_engine *engine = worker->engine;
 	const bool haste = hurried || engine->policy->full;
 
-	for (unsigned i = 0; i < MAX_CHUNKS && !shift->relieved; i++) {
+	for (unsigned i = 0; i < MAX_CHUNKS; i++) {
 		uint64_t since, nr;
 
 		fi_courtesy_set(&worker->courtesy, !haste);
@@ -403,6 +403,8 @@ static void drain_pools(struct shift *shift, bool hurried)
 		fi_post_enter(&worker->post, since);
 		nr = fi_pools_drain(engine->pools, !hurried);
 		leave(shift, since);
+		if (shift->relieved)
+			break;
 		if (!haste && is_held_back(engine->policy)) {
 			pay(engine, nr);
 			break;
