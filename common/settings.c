@@ -61,6 +61,7 @@ static const struct {
 	[FI_KEY_MODE] = { "mode", true, true },
 	[FI_KEY_MINIMUM_SIZE] = { "minimum-size", true, true },
 	[FI_KEY_EAGER] = { "eager", true, true },
+	[FI_KEY_LAZY_SHARED] = { "lazy-shared", true, true },
 	[FI_KEY_DRAIN] = { "drain", true, true },
 	[FI_KEY_DRAIN_RATE] = { "drain-rate", true, true },
 	[FI_KEY_THREADS] = { "threads", false, true },
@@ -123,6 +124,16 @@ static int take_name(const struct name *names, enum fi_key key, const char *word
 		     struct fi_error *err)
 {
 	return find_name(names, word, ret) ? 0 : unknown_name(names, keys[key].name, word, err);
+}
+
+static int take_answer(enum fi_key key, const char *word, bool *ret, struct fi_error *err)
+{
+	unsigned answer = 0;
+	int r = take_name(answer_names, key, word, &answer, err);
+
+	if (r == 0)
+		*ret = answer;
+	return r;
 }
 
 static int take_bytes(enum fi_key key, const char *word, uint64_t *ret, struct fi_error *err)
@@ -234,6 +245,8 @@ static int take_value(struct fi_settings *settings, enum fi_key key, const char 
 		return take_bytes(key, value, &settings->minimum_size, err);
 	case FI_KEY_EAGER:
 		return take_eager(settings, value, err);
+	case FI_KEY_LAZY_SHARED:
+		return take_answer(key, value, &settings->lazy_shared, err);
 	case FI_KEY_DRAIN:
 		r = take_name(drain_names, key, value, &number, err);
 		if (r == 0)
@@ -251,10 +264,7 @@ static int take_value(struct fi_settings *settings, enum fi_key key, const char 
 	case FI_KEY_LOG_FILE:
 		return take_path(value, settings->log_file, err);
 	case FI_KEY_TRACE:
-		r = take_name(answer_names, key, value, &number, err);
-		if (r == 0)
-			settings->trace = number;
-		return r;
+		return take_answer(key, value, &settings->trace, err);
 	case FI_KEY_NR:
 		break;
 	}
@@ -527,6 +537,9 @@ void fi_settings_format(const struct fi_settings *settings, enum fi_key key,
 	case FI_KEY_EAGER:
 		format_eager(settings, ret);
 		return;
+	case FI_KEY_LAZY_SHARED:
+		word = name_of(answer_names, settings->lazy_shared);
+		break;
 	case FI_KEY_DRAIN:
 		word = name_of(drain_names, settings->drain);
 		break;

@@ -72,6 +72,7 @@ enum fi_key {
 	FI_KEY_MODE,
 	FI_KEY_MINIMUM_SIZE,
 	FI_KEY_EAGER,
+	FI_KEY_LAZY_SHARED,
 	FI_KEY_DRAIN,
 	FI_KEY_DRAIN_RATE,
 	FI_KEY_THREADS,
@@ -95,6 +96,7 @@ struct fi_settings {
 	unsigned eager_kinds;			   /* of enum fi_memory_kind */
 	struct fi_range eager[FI_SETTINGS_RANGES]; /* as written: any order, maybe overlapping */
 	size_t nr_eager;
+	bool lazy_shared; /* shared anonymous memory, too, in transparent mode */
 	enum fi_drain drain;
 	uint64_t drain_rate;		     /* bytes a second; 0: no limit */
 	unsigned threads;		     /* of the drain; 0: as many as make sense */

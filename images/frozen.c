@@ -17,19 +17,24 @@
 #include <sys/stat.h>
 
 #include "images/parts.h"
+#include "images/segments.h"
 
-#define MAGIC UINT64_C(0x66726f7a656e3031)
+#define MAGIC UINT64_C(0x66726f7a656e3032)
 
 struct head {
 	uint64_t magic, size;
-	uint64_t tasks, files, vmas, runs; /* byte offsets */
-	uint64_t nr_tasks, nr_files;
+	uint64_t tasks, files, segments, anonymous, vmas, runs; /* byte offsets */
+	uint64_t nr_tasks, nr_files, nr_segments, nr_anonymous;
 	struct fi_inventory inventory;
 };
 
 struct frozen_task {
 	struct fi_task_image task; /* its pointers mean nothing */
 	uint64_t first_vma, nr_vmas, first_run, nr_runs, nr_pages, nr_lazy_pages;
+};
+
+struct frozen_segment {
+	uint64_t id, first_run, nr_runs, nr_pages;
 };
 
 struct frozen_file {
@@ -53,6 +58,8 @@ static struct head measure(const struct fi_image *image)
 		.size = (sizeof(head) + 7) & ~UINT64_C(7),
 		.nr_tasks = fi_image_nr_tasks(image),
 		.nr_files = fi_image_nr_pages_files(image),
+		.nr_segments = image->nr_segments,
+		.nr_anonymous = image->nr_anonymous,
 		.inventory = *fi_image_inventory(image),
 	};
 	uint64_t nr_vmas = 0, nr_runs = 0;
@@ -65,14 +72,19 @@ static struct head measure(const struct fi_image *image)
 		nr_vmas += task->mm->nr_vmas;
 		nr_runs += task->pagemap->nr_runs;
 	}
+	for (size_t i = 0; i < head.nr_segments; i++)
+		nr_runs += image->segments[i].pagemap.nr_runs;
 	head.tasks = room(&head, head.nr_tasks, sizeof(struct frozen_task));
 	head.files = room(&head, head.nr_files, sizeof(struct frozen_file));
+	head.segments = room(&head, head.nr_segments, sizeof(struct frozen_segment));
+	head.anonymous = room(&head, head.nr_anonymous, sizeof(struct fi_anonymous));
 	head.vmas = room(&head, nr_vmas, sizeof(struct fi_vma));
 	head.runs = room(&head, nr_runs, sizeof(struct fi_run));
 	return head;
 }
 
-static void write_tasks(const struct fi_image *image, const struct head *head, uint8_t *base)
+/* Returns how many runs there are. */
+static uint64_t write_tasks(const struct fi_image *image, const struct head *head, uint8_t *base)
 {
 	struct frozen_task *to = (void *)(base + head->tasks);
 	struct fi_vma *vmas = (void *)(base + head->vmas);
@@ -97,6 +109,29 @@ static void write_tasks(const struct fi_image *image, const struct head *head, u
 			memcpy(&runs[nr_runs], task->pagemap->runs,
 			       to[i].nr_runs * sizeof(runs[0]));
 		nr_vmas += to[i].nr_vmas;
+		nr_runs += to[i].nr_runs;
+	}
+	return nr_runs;
+}
+
+/* Their runs come behind those of the tasks. */
+static void write_segments(const struct fi_image *image, const struct head *head, uint8_t *base,
+			   uint64_t nr_runs)
+{
+	struct frozen_segment *to = (void *)(base + head->segments);
+	struct fi_run *runs = (void *)(base + head->runs);
+
+	for (size_t i = 0; i < head->nr_segments; i++) {
+		const struct fi_segment *from = &image->segments[i];
+
+		to[i] = (struct frozen_segment){
+			.id = from->id,
+			.first_run = nr_runs,
+			.nr_runs = from->pagemap.nr_runs,
+			.nr_pages = from->pagemap.nr_pages,
+		};
+		if (to[i].nr_runs)
+			memcpy(&runs[nr_runs], from->pagemap.runs, to[i].nr_runs * sizeof(runs[0]));
 		nr_runs += to[i].nr_runs;
 	}
 }
@@ -128,7 +163,10 @@ int fi_image_freeze(struct fi_image *image, struct fi_error *err)
 		return fi_error_set(err, -errno, "no memory for an image's tables: %s",
 				    strerror(errno));
 	memcpy(base, &head, sizeof(head));
-	write_tasks(image, &head, base);
+	if (head.nr_anonymous)
+		memcpy(base + head.anonymous, image->anonymous,
+		       head.nr_anonymous * sizeof(image->anonymous[0]));
+	write_segments(image, &head, base, write_tasks(image, &head, base));
 	write_files(image, &head, base);
 	(void)munmap(base, head.size);
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
@@ -195,6 +233,34 @@ static int thaw_tasks(struct fi_image *image, const struct head *head)
 	return fi_pstree_index(image->tasks, image->nr_tasks, image->by_vpid, NULL);
 }
 
+static int thaw_segments(struct fi_image *image, const struct head *head)
+{
+	const uint8_t *base = (const uint8_t *)head;
+	const struct frozen_segment *from = (const void *)(base + head->segments);
+	const struct fi_run *runs = (const void *)(base + head->runs);
+
+	image->anonymous = calloc(head->nr_anonymous + 1, sizeof(image->anonymous[0]));
+	if (!image->anonymous)
+		return -ENOMEM;
+	memcpy(image->anonymous, base + head->anonymous,
+	       head->nr_anonymous * sizeof(image->anonymous[0]));
+	image->nr_anonymous = head->nr_anonymous;
+	if (head->nr_segments == 0)
+		return 0;
+	image->segments = calloc(head->nr_segments, sizeof(image->segments[0]));
+	if (!image->segments)
+		return -ENOMEM;
+	image->nr_segments = head->nr_segments;
+	for (size_t i = 0; i < head->nr_segments; i++)
+		image->segments[i] = (struct fi_segment){
+			.id = (uint32_t)from[i].id,
+			.pagemap = { .runs = &runs[from[i].first_run],
+				     .nr_runs = from[i].nr_runs,
+				     .nr_pages = from[i].nr_pages },
+		};
+	return 0;
+}
+
 static int thaw_files(struct fi_image *image, const struct head *head)
 {
 	const struct frozen_file *from = (const void *)((const uint8_t *)head + head->files);
@@ -238,6 +304,8 @@ int fi_image_thaw(int frozen, struct fi_image **ret, struct fi_error *err)
 	image->frozen_size = head->size;
 	image->inventory = head->inventory;
 	r = thaw_tasks(image, head);
+	if (r == 0)
+		r = thaw_segments(image, head);
 	if (r == 0)
 		r = thaw_files(image, head);
 	if (r < 0)

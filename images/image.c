@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "images/memory_files.h"
 #include "images/parts.h"
+#include "images/segments.h"
 
 void fi_image_free(struct fi_image *image)
 {
@@ -23,6 +25,10 @@ void fi_image_free(struct fi_image *image)
 		fi_pagemap_done(&image->memory[i].pagemap);
 		fi_mm_done(&image->memory[i].mm);
 	}
+	for (i = 0; !image->frozen && i < image->nr_segments; i++)
+		fi_pagemap_done(&image->segments[i].pagemap);
+	free(image->segments);
+	free(image->anonymous);
 	free(image->memory);
 	free(image->by_vpid);
 	free(image->tasks);
@@ -69,7 +75,53 @@ static int read_task(struct fi_image *image, size_t i, const struct fi_chain *ch
 	return 0;
 }
 
-int fi_image_read(const struct fi_chain *chain, struct fi_image **ret, struct fi_error *err)
+static int read_segments(struct fi_image *image, const struct fi_chain *chain, struct fi_error *err)
+{
+	struct fi_segments segments = { 0 };
+	int r = fi_segments_read_into(chain, &image->pages, &segments, err);
+
+	image->segments = segments.at;
+	image->nr_segments = segments.nr;
+	return r;
+}
+
+/* It can be reached by the descriptor, so its inode is no anonymous memory. */
+static int note_open(void *arg, uint32_t fd, uint32_t id)
+{
+	const struct fi_memory_files *files = arg;
+	const struct fi_memory_file *open = fi_memory_files_find(files, id);
+
+	(void)fd;
+	for (size_t i = 0; open && i < files->nr; i++)
+		if (files->at[i].inode == open->inode)
+			files->at[i].nameless = false;
+	return 0;
+}
+
+static int read_anonymous(struct fi_image *image, const struct fi_chain *chain,
+			  struct fi_error *err)
+{
+	fi_cleanup(fi_memory_files_done) struct fi_memory_files files = { 0 };
+	int r = fi_memory_files_read(&chain->dirs[0], &files, err);
+
+	for (size_t i = 0; r == 0 && files.nr > 0 && i < image->nr_tasks; i++)
+		if (!image->tasks[i].zombie)
+			r = fi_descriptors_read(&chain->dirs[0], image->tasks[i].vpid, note_open,
+						&files, err);
+	if (r < 0 || files.nr == 0)
+		return r;
+	image->anonymous = calloc(files.nr, sizeof(image->anonymous[0]));
+	if (!image->anonymous)
+		return fi_error_set(err, -ENOMEM, "no memory");
+	for (size_t i = 0; i < files.nr; i++)
+		if (files.at[i].usable && files.at[i].nameless)
+			image->anonymous[image->nr_anonymous++] =
+				(struct fi_anonymous){ files.at[i].id, files.at[i].segment };
+	return 0;
+}
+
+int fi_image_read(const struct fi_chain *chain, bool shared, struct fi_image **ret,
+		  struct fi_error *err)
 {
 	fi_auto_image struct fi_image *image = NULL;
 	size_t i;
@@ -90,7 +142,11 @@ int fi_image_read(const struct fi_chain *chain, struct fi_image **ret, struct fi
 		if (r < 0)
 			return r;
 	}
-	r = fi_pages_check_owners(&image->pages, err);
+	r = shared ? read_segments(image, chain, err) : 0;
+	if (r == 0 && shared)
+		r = read_anonymous(image, chain, err);
+	if (r == 0)
+		r = fi_pages_check_owners(&image->pages, err);
 	if (r < 0)
 		return r;
 
@@ -98,7 +154,7 @@ int fi_image_read(const struct fi_chain *chain, struct fi_image **ret, struct fi
 	return 0;
 }
 
-int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err)
+static int open_image(int dirfd, bool shared, struct fi_image **ret, struct fi_error *err)
 {
 	const struct fi_image_dir first = { .fd = dirfd };
 	fi_auto_chain struct fi_chain chain = { .nr = 0 };
@@ -107,7 +163,17 @@ int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err)
 	r = fi_chain_open(&chain, &first, err);
 	if (r < 0)
 		return r;
-	return fi_image_read(&chain, ret, err);
+	return fi_image_read(&chain, shared, ret, err);
+}
+
+int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err)
+{
+	return open_image(dirfd, false, ret, err);
+}
+
+int fi_image_open_shared(int dirfd, struct fi_image **ret, struct fi_error *err)
+{
+	return open_image(dirfd, true, ret, err);
 }
 
 void fi_image_ignore_marks(struct fi_image *image)
@@ -148,6 +214,25 @@ uint64_t fi_image_nr_lazy_pages(const struct fi_image *image)
 const struct fi_task_image *fi_image_find_task(const struct fi_image *image, uint32_t vpid)
 {
 	return fi_pstree_find(image->by_vpid, image->nr_tasks, vpid);
+}
+
+const struct fi_pagemap *fi_image_segment(const struct fi_image *image, uint32_t id)
+{
+	const struct fi_segments segments = { .at = image->segments, .nr = image->nr_segments };
+	const struct fi_segment *segment = fi_segments_find(&segments, id);
+
+	return segment ? &segment->pagemap : NULL;
+}
+
+bool fi_image_is_anonymous(const struct fi_image *image, uint64_t id, uint32_t *segment)
+{
+	for (size_t i = 0; i < image->nr_anonymous; i++) {
+		if (image->anonymous[i].id == id) {
+			*segment = image->anonymous[i].segment;
+			return true;
+		}
+	}
+	return false;
 }
 
 size_t fi_image_nr_pages_files(const struct fi_image *image)

@@ -56,6 +56,9 @@ struct fi_inventory {
  */
 int fi_image_open(int dirfd, struct fi_image **ret, struct fi_error *err);
 
+/* The same with the pages of memory that tasks share, for fi_image_segment. */
+int fi_image_open_shared(int dirfd, struct fi_image **ret, struct fi_error *err);
+
 void fi_image_free(struct fi_image *image); /* NULL is fine */
 
 /* Which pages are lazy CRIU has marked at the dump, and it restores the others itself, as long as it sees
@@ -75,6 +78,14 @@ uint64_t fi_image_nr_lazy_pages(const struct fi_image *image);
 
 /* The task with this vpid, or NULL.  O(log n). */
 const struct fi_task_image *fi_image_find_task(const struct fi_image *image, uint32_t vpid);
+
+/* What there is of the shared segment with this id, by addresses that count from its begin; what is said of `lazy`
+ * means nothing.  NULL: nothing, or it was not asked for. */
+const struct fi_pagemap *fi_image_segment(const struct fi_image *image, uint32_t id);
+
+/* Whether mappings that CRIU says are of memory file @id show shared anonymous memory, and then which segment:
+ * such a file nobody has open.  False also when shared memory was not asked for. */
+bool fi_image_is_anonymous(const struct fi_image *image, uint64_t id, uint32_t *segment);
 
 /* Pages files, of this image and of its parents; a run's `file` is an index here. */
 size_t fi_image_nr_pages_files(const struct fi_image *image);

@@ -11,6 +11,8 @@ libimages_a_SOURCES = \
 	images/image.c \
 	images/image.h \
 	images/inventory.c \
+	images/memory_files.c \
+	images/memory_files.h \
 	images/mm.c \
 	images/mm.h \
 	images/packed.c \
@@ -31,6 +33,8 @@ libimages_a_SOURCES = \
 	images/resolve.c \
 	images/segments.c \
 	images/segments.h \
+	images/sharers.c \
+	images/sharers.h \
 	images/slice.c \
 	images/slice.h \
 	images/touched.c \

@@ -30,8 +30,9 @@
  * does not say its version: they stay as they are. */
 int fi_inventory_read(struct fi_image_dir *dir, struct fi_error *err);
 
-/* fi_image_open for a chain that is open, and stays the caller's. */
-int fi_image_read(const struct fi_chain *chain, struct fi_image **ret, struct fi_error *err);
+/* fi_image_open for a chain that is open, and stays the caller's; with @shared, fi_image_open_shared. */
+int fi_image_read(const struct fi_chain *chain, bool shared, struct fi_image **ret,
+		  struct fi_error *err);
 
 /* pstree.img: an array of *@ret_nr (at least 1) tasks with vpid, ppid and nr_threads set, the rest
  * zero.  Free it with free(3). */
@@ -92,6 +93,13 @@ struct fi_image_memory {
 	struct fi_pagemap pagemap;
 };
 
+struct fi_segment;
+
+/* A memory file that nobody has open (memory_files.h). */
+struct fi_anonymous {
+	uint32_t id, segment;
+};
+
 struct fi_image {
 	struct fi_inventory inventory;
 	struct fi_task_image *tasks;
@@ -99,6 +107,11 @@ struct fi_image {
 	const struct fi_task_image **by_vpid;
 	size_t nr_tasks;
 	struct fi_pages_table pages;
+	struct fi_segment
+		*segments; /* segments.h; ascending by id, their pages files are in `pages` */
+	size_t nr_segments;
+	struct fi_anonymous *anonymous; /* ascending by id */
+	size_t nr_anonymous;
 	void *frozen; /* a mapping that the tables in `memory` belong to (frozen.h), or NULL */
 	size_t frozen_size;
 };

@@ -10,31 +10,11 @@
 #include "images/reach.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "images/chain.h"
-#include "images/proto/core.pb-c.h"
-#include "images/proto/files.pb-c.h"
-#include "images/record.h"
-
-#define RECORD_MAX (32 * 1024 * 1024)
-#define IDS_MAX	   4096
-
-#ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE 0x0010
-#endif
-
-/* An open memory file. */
-struct file {
-	uint32_t id;
-	uint32_t flags; /* open(2)'s */
-	uint64_t inode;
-	const struct fi_segment *segment; /* NULL: none that may be written */
-	uint64_t size;
-};
+#include "images/memory_files.h"
 
 /* A mapping of a segment. */
 struct view {
@@ -48,15 +28,14 @@ struct finder {
 	struct fi_image_dir dir;
 	const struct fi_image *image;
 	const struct fi_segments *segments;
-	struct file *files; /* ascending by id */
-	size_t nr_files, room_files;
+	struct fi_memory_files files;
 	struct view *views;
 	size_t nr_views, room_views;
 };
 
 static void finder_done(struct finder *f)
 {
-	free(f->files);
+	fi_memory_files_done(&f->files);
 	free(f->views);
 }
 
@@ -76,75 +55,11 @@ static int make_room(void *array, size_t nr, size_t *room, size_t size, struct f
 	return 0;
 }
 
-/* --- memory files -------------------------------------------------------------------------- */
-
-static int compare_files(const void *a, const void *b)
+/* The segment that the file shows and that may be written, or NULL. */
+static const struct fi_segment *segment_in(const struct finder *f,
+					   const struct fi_memory_file *file)
 {
-	const struct file *left = a, *right = b;
-
-	return left->id < right->id ? -1 : left->id > right->id;
-}
-
-static const struct file *find_file(const struct finder *f, uint64_t id)
-{
-	const struct file key = { .id = (uint32_t)id };
-
-	if (id > UINT32_MAX || f->nr_files == 0)
-		return NULL;
-	return bsearch(&key, f->files, f->nr_files, sizeof(key), compare_files);
-}
-
-static int read_files(struct finder *f, struct fi_error *err)
-{
-	fi_auto_records struct fi_records rd;
-	const void *msg;
-	int r;
-
-	r = fi_records_open(&rd, &f->dir, "files.img", FI_MAGIC_FILES, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	while ((r = fi_records_next(&rd, &fi__pb__file_entry__descriptor, RECORD_MAX, &msg, err)) >
-	       0) {
-		const Fi__Pb__FileEntry *entry = msg;
-
-		if (!entry->memfd)
-			continue;
-		r = make_room(&f->files, f->nr_files, &f->room_files, sizeof(*f->files), err);
-		if (r < 0)
-			return r;
-		f->files[f->nr_files++] = (struct file){ .id = entry->id,
-							 .flags = entry->memfd->flags,
-							 .inode = entry->memfd->inode_id };
-	}
-	if (f->nr_files > 0)
-		qsort(f->files, f->nr_files, sizeof(*f->files), compare_files);
-	return r;
-}
-
-static int read_inodes(struct finder *f, struct fi_error *err)
-{
-	fi_auto_records struct fi_records rd;
-	const void *msg;
-	int r;
-
-	r = fi_records_open(&rd, &f->dir, "memfd.img", FI_MAGIC_MEMFD, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	while ((r = fi_records_next(&rd, &fi__pb__memfd_inode__descriptor, RECORD_MAX, &msg, err)) >
-	       0) {
-		const Fi__Pb__MemfdInode *inode = msg;
-
-		/* CRIU seals it before it can be filled here. */
-		if ((inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) || inode->hugetlb_flag)
-			continue;
-		for (size_t i = 0; i < f->nr_files; i++) {
-			if (f->files[i].inode != inode->inode_id)
-				continue;
-			f->files[i].segment = fi_segments_find(f->segments, inode->shmid);
-			f->files[i].size = inode->size;
-		}
-	}
-	return r;
+	return file && file->usable ? fi_segments_find(f->segments, file->segment) : NULL;
 }
 
 /* --- mappings ------------------------------------------------------------------------------ */
@@ -152,16 +67,12 @@ static int read_inodes(struct finder *f, struct fi_error *err)
 /* The segment that @vma shows to all who share it, or NULL. */
 static const struct fi_segment *segment_of(const struct finder *f, const struct fi_vma *vma)
 {
-	const struct file *file;
-
 	if ((vma->flags & MAP_HUGETLB) ||
 	    (vma->status &
 	     (FI_VMA_ANON_PRIVATE | FI_VMA_FILE_PRIVATE | FI_VMA_AIORING | FI_VMA_SOCKET)))
 		return NULL;
-	if (vma->status & FI_VMA_MEMFD) {
-		file = find_file(f, vma->shmid);
-		return file ? file->segment : NULL;
-	}
+	if (vma->status & FI_VMA_MEMFD)
+		return segment_in(f, fi_memory_files_find(&f->files, vma->shmid));
 	if (vma->status & (FI_VMA_ANON_SHARED | FI_VMA_SYSVIPC))
 		return fi_segments_find(f->segments, vma->shmid);
 	return NULL;
@@ -267,8 +178,8 @@ static bool is_disputed(const struct finder *f, const struct view *views, size_t
 	for (size_t i = 1; i < nr; i++)
 		if (views[i].sysv != views->sysv)
 			return true;
-	for (size_t i = 0; views->sysv && i < f->nr_files; i++)
-		if (f->files[i].segment == &f->segments->at[views->segment])
+	for (size_t i = 0; views->sysv && i < f->files.nr; i++)
+		if (segment_in(f, &f->files.at[i]) == &f->segments->at[views->segment])
 			return true;
 	return false;
 }
@@ -281,9 +192,9 @@ static int try_views(struct finder *f, const struct view *views, size_t nr, stru
 	int r = 0;
 
 	if (is_disputed(f, views, nr)) {
-		for (size_t i = 0; i < f->nr_files; i++)
-			if (f->files[i].segment == segment)
-				f->files[i].segment = NULL;
+		for (size_t i = 0; i < f->files.nr; i++)
+			if (segment_in(f, &f->files.at[i]) == segment)
+				f->files.at[i].usable = false;
 		return 0;
 	}
 	for (size_t i = 0, end; r == 0 && i < nr; i = end) {
@@ -296,70 +207,38 @@ static int try_views(struct finder *f, const struct view *views, size_t nr, stru
 
 /* --- descriptors --------------------------------------------------------------------------- */
 
-/* Which fdinfo file is the task's; 0: that cannot be told. */
-static int read_files_id(const struct finder *f, uint32_t vpid, uint32_t *ret, struct fi_error *err)
+struct search {
+	const struct finder *f;
+	size_t task;
+	struct fi_reaches *reaches;
+};
+
+/* A segment that has no way yet can be reached by descriptor @fd. */
+static int take_file(void *arg, uint32_t fd, uint32_t id)
 {
-	fi_auto_records struct fi_records rd;
-	const Fi__Pb__Ids *ids;
-	const void *msg;
-	char name[32];
-	int r;
+	const struct search *search = arg;
+	const struct finder *f = search->f;
+	const struct fi_memory_file *file = fi_memory_files_find(&f->files, id);
+	const struct fi_segment *segment = segment_in(f, file);
+	struct fi_reach **at = segment ? &search->reaches->at[segment - f->segments->at] : NULL;
 
-	*ret = 0;
-	(void)snprintf(name, sizeof(name), "ids-%" PRIu32 ".img", vpid);
-	r = fi_records_read_only(&rd, &f->dir, name, FI_MAGIC_IDS, &fi__pb__ids__descriptor,
-				 IDS_MAX, &msg, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	ids = msg;
-	*ret = ids->files_id;
-	return 0;
-}
-
-/* A segment that has no way yet can be reached by @file, descriptor @fd of @task. */
-static int take_file(const struct finder *f, const struct file *file, size_t task, uint32_t fd,
-		     struct fi_reaches *ret, struct fi_error *err)
-{
-	const struct fi_segment *segment = file->segment;
-	const struct fi_pagemap *pm = segment ? &segment->pagemap : NULL;
-	struct fi_reach **at = segment ? &ret->at[segment - f->segments->at] : NULL;
-
-	if (!segment || *at || (file->flags & O_ACCMODE) != O_RDWR || pm->nr_runs == 0 ||
-	    file->size > INT64_MAX)
+	if (!segment || *at || (file->flags & O_ACCMODE) != O_RDWR ||
+	    segment->pagemap.nr_runs == 0 || file->size > INT64_MAX)
 		return 0;
 	*at = calloc(1, sizeof(**at));
 	if (!*at)
-		return fi_error_set(err, -ENOMEM, "no memory");
-	**at = (struct fi_reach){ .task = task, .fd = fd, .size = file->size };
+		return -ENOMEM;
+	**at = (struct fi_reach){ .task = search->task, .fd = fd, .size = file->size };
 	return 0;
 }
 
 static int look_at_descriptors(const struct finder *f, size_t task, struct fi_reaches *ret,
 			       struct fi_error *err)
 {
-	fi_auto_records struct fi_records rd = { .fd = -EBADF };
-	const struct file *file;
-	const void *msg;
-	char name[32];
-	uint32_t id;
-	int r;
+	struct search search = { f, task, ret };
 
-	r = read_files_id(f, fi_image_task(f->image, task)->vpid, &id, err);
-	if (r < 0 || id == 0)
-		return r;
-	(void)snprintf(name, sizeof(name), "fdinfo-%" PRIu32 ".img", id);
-	r = fi_records_open(&rd, &f->dir, name, FI_MAGIC_FDINFO, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	while ((r = fi_records_next(&rd, &fi__pb__fdinfo__descriptor, RECORD_MAX, &msg, err)) > 0) {
-		const Fi__Pb__Fdinfo *info = msg;
-
-		file = find_file(f, info->id);
-		r = file ? take_file(f, file, task, info->fd, ret, err) : 0;
-		if (r < 0)
-			return r;
-	}
-	return r;
+	return fi_descriptors_read(&f->dir, fi_image_task(f->image, task)->vpid, take_file, &search,
+				   err);
 }
 
 /* --- all of it ----------------------------------------------------------------------------- */
@@ -401,12 +280,10 @@ int fi_reaches_find(int dirfd, const struct fi_image *image, const struct fi_seg
 	if (!ret->at)
 		return fi_error_set(err, -ENOMEM, "no memory");
 	ret->nr = segments->nr;
-	r = read_files(&f, err);
-	if (r == 0)
-		r = read_inodes(&f, err);
+	r = fi_memory_files_read(&f.dir, &f.files, err);
 	if (r == 0)
 		r = find_windows(&f, ret, err);
-	for (size_t i = 0; r == 0 && f.nr_files > 0 && i < fi_image_nr_tasks(image); i++)
+	for (size_t i = 0; r == 0 && f.files.nr > 0 && i < fi_image_nr_tasks(image); i++)
 		if (!fi_image_task(image, i)->zombie)
 			r = look_at_descriptors(&f, i, ret, err);
 	return r;

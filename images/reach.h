@@ -17,13 +17,7 @@
 #include "common/error.h"
 #include "images/image.h"
 #include "images/segments.h"
-
-/* Pages of a segment in a task's memory. */
-struct fi_window {
-	uint64_t addr; /* page aligned */
-	uint64_t from; /* of the segment: [from, to), page aligned, not empty */
-	uint64_t to;
-};
+#include "images/sharers.h"
 
 struct fi_reach {
 	size_t task; /* index in the image */

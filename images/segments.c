@@ -52,7 +52,8 @@ static int compare(const void *a, const void *b)
 	return left->id < right->id ? -1 : left->id > right->id;
 }
 
-int fi_segments_read(const struct fi_chain *chain, struct fi_segments *ret, struct fi_error *err)
+int fi_segments_read_into(const struct fi_chain *chain, struct fi_pages_table *pages,
+			  struct fi_segments *ret, struct fi_error *err)
 {
 	/* A segment as if it were one large mapping, since its pagemap has the same shape. */
 	const struct fi_vma vma = {
@@ -72,9 +73,14 @@ int fi_segments_read(const struct fi_chain *chain, struct fi_segments *ret, stru
 		qsort(ret->at, ret->nr, sizeof(*ret->at), compare);
 	for (size_t i = 0; r == 0 && i < ret->nr; i++) {
 		name_of(ret->at[i].id, name);
-		r = fi_pagemap_resolve(chain, name, &mm, &ret->pages, &ret->at[i].pagemap, err);
+		r = fi_pagemap_resolve(chain, name, &mm, pages, &ret->at[i].pagemap, err);
 	}
 	return r;
+}
+
+int fi_segments_read(const struct fi_chain *chain, struct fi_segments *ret, struct fi_error *err)
+{
+	return fi_segments_read_into(chain, &ret->pages, ret, err);
 }
 
 int fi_segments_open(int dirfd, struct fi_segments *ret, struct fi_error *err)

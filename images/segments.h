@@ -34,6 +34,10 @@ struct fi_segments {
  * follow, also after a failure; *@ret is all zero before. */
 int fi_segments_read(const struct fi_chain *chain, struct fi_segments *ret, struct fi_error *err);
 
+/* The same with their pages files in @pages, where `file` is an index then. */
+int fi_segments_read_into(const struct fi_chain *chain, struct fi_pages_table *pages,
+			  struct fi_segments *ret, struct fi_error *err);
+
 /* The same of the image in @dirfd. */
 int fi_segments_open(int dirfd, struct fi_segments *ret, struct fi_error *err);
 

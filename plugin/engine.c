@@ -48,8 +48,8 @@ static const char *const engine_argv[] = {
 };
 
 /* Words that are added: of the log file and the descriptor, three settings, the log's level, the
- * trace, the container, and the NULL. */
-#define MAX_ADDED 15
+ * trace, shared memory, the container, and the NULL. */
+#define MAX_ADDED 16
 
 /* The engine's words. */
 struct words {
@@ -266,6 +266,8 @@ static void add_settings(struct words *argv, const struct fi_settings *settings)
 			       settings->log_level);
 		add(argv, argv->verbosity, NULL);
 	}
+	if (settings->lazy_shared)
+		add(argv, "--lazy-shared", NULL);
 	/* One checkpoint may be restored many times at once, in one directory. */
 	if (settings->trace) {
 		(void)snprintf(argv->trace, sizeof(argv->trace), "faultin-trace-%d.json",

@@ -6,7 +6,7 @@
  *
  *   faultin serve --images-dir-fd 3 --work-dir . --status-fd 4 --parent-pidfd 5
  *                 --log-file FILE
- *                 [--handover-fd 6]
+ *                 [--handover-fd 6] [--lazy-shared]
  *                 [--drain WHEN] [--drain-rate BYTES] [--threads NUM] [--verbosity=NUM]
  *                 [--container ID]
  *

@@ -38,12 +38,13 @@ int fi_handover_zombie(int fd, uint32_t vpid)
 	return send_word(fd, -vpid);
 }
 
-int fi_handover_task(int fd, uint32_t vpid, pid_t pid, int uffd)
+/* @word, and then @descriptor as from process @pid. */
+static int send_descriptor(int fd, uint32_t word, pid_t pid, int descriptor)
 {
 	const struct ucred cred = { .pid = pid, .uid = geteuid(), .gid = getegid() };
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(cred)) + CMSG_SPACE(sizeof(uffd))];
+		char room[CMSG_SPACE(sizeof(cred)) + CMSG_SPACE(sizeof(descriptor))];
 	} control = { 0 };
 	char byte = 0;
 	struct iovec iov = { &byte, 1 };
@@ -54,7 +55,7 @@ int fi_handover_task(int fd, uint32_t vpid, pid_t pid, int uffd)
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	int r = send_word(fd, vpid);
+	int r = send_word(fd, word);
 
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_CREDENTIALS;
@@ -63,11 +64,26 @@ int fi_handover_task(int fd, uint32_t vpid, pid_t pid, int uffd)
 	c = CMSG_NXTHDR(&msg, c);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(uffd));
-	memcpy(CMSG_DATA(c), &uffd, sizeof(uffd));
+	c->cmsg_len = CMSG_LEN(sizeof(descriptor));
+	memcpy(CMSG_DATA(c), &descriptor, sizeof(descriptor));
 	if (r < 0)
 		return r;
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
+int fi_handover_task(int fd, uint32_t vpid, pid_t pid, int uffd)
+{
+	return send_descriptor(fd, vpid, pid, uffd);
+}
+
+int fi_handover_file(int fd, uint32_t sharer, int file)
+{
+	return send_descriptor(fd, FI_LAZYSOCK_FILE + sharer, getpid(), file);
+}
+
+int fi_handover_watch(int fd, uint32_t sharer, pid_t pid, int uffd)
+{
+	return send_descriptor(fd, FI_LAZYSOCK_WATCH + sharer, pid, uffd);
 }
 
 int fi_handover_finish(int fd, int timeout_ms)

@@ -19,6 +19,10 @@ int fi_handover_open(int *ours, int *engines);
 int fi_handover_task(int fd, uint32_t vpid, pid_t pid, int uffd);
 int fi_handover_zombie(int fd, uint32_t vpid);
 
+/* Of shared memory that stays lazy: what restore/lazysock.h calls FILE and WATCH. */
+int fi_handover_file(int fd, uint32_t sharer, int file);
+int fi_handover_watch(int fd, uint32_t sharer, pid_t pid, int uffd);
+
 /* Also -EPIPE: the engine has gone without an answer; -ETIMEDOUT. */
 int fi_handover_finish(int fd, int timeout_ms);
 

@@ -21,6 +21,7 @@ plugin_parts = \
 	plugin/inject.c plugin/inject.h \
 	plugin/inject_aarch64.c plugin/inject_none.c plugin/inject_x86_64.c \
 	plugin/inject_arch.h plugin/inject_regset.h \
+	plugin/lazy_shared.c plugin/lazy_shared.h \
 	plugin/lazy_socket.c plugin/lazy_socket.h \
 	plugin/outside.c plugin/outside.h \
 	plugin/pass.c plugin/pass.h \

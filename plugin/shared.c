@@ -70,6 +70,8 @@ void fi_shared_done(struct fi_shared *shared)
 {
 	fi_reaches_done(&shared->reaches);
 	fi_segments_done(&shared->segments);
+	free(shared->lazy);
+	shared->lazy = NULL;
 	shared->bytes = 0;
 }
 
@@ -279,6 +281,8 @@ static const struct fi_reach *reach_of(const struct fi_shared *shared, size_t i,
 {
 	const struct fi_reach *reach = shared->reaches.at[i];
 
+	if (shared->lazy && shared->lazy[i])
+		return NULL;
 	return reach && reach->task == task ? reach : NULL;
 }
 
@@ -317,4 +321,17 @@ int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, int d
 	}
 	fi_close(&f.uffd);
 	return r;
+}
+
+int fi_shared_write_into(const struct fi_shared *shared, size_t i, pid_t pid, struct fi_error *err)
+{
+	const struct filling f = {
+		.segments = &shared->segments,
+		.segment = &shared->segments.at[i],
+		.reach = shared->reaches.at[i],
+		.pid = pid,
+		.uffd = -EBADF,
+	};
+
+	return write_into_windows(&f, err);
 }

@@ -25,6 +25,7 @@ struct fi_shared {
 	struct fi_segments segments;
 	struct fi_reaches reaches; /* of those that are filled here */
 	uint64_t bytes;		   /* of them */
+	bool *lazy;		   /* by segment: it is not filled (lazy_shared.h); NULL: each is */
 };
 
 /* Looks at the image in @dirfd.  Returns 0 or a negative errno as fi_image_open.  fi_shared_done must
@@ -41,6 +42,10 @@ int fi_shared_write(const struct fi_shared *shared, const struct fi_image *image
  * stopped.  @device is for fi_task_uffd.  Returns 0, or a negative errno, said in @err: it must not run on. */
 int fi_shared_fill(const struct fi_shared *shared, size_t task, pid_t pid, int device,
 		   struct fi_error *err);
+
+/* Fills segment number @i, which is reached through process @pid and was not filled before, without a
+ * userfaultfd.  Nothing may be missing in memory that is watched. */
+int fi_shared_write_into(const struct fi_shared *shared, size_t i, pid_t pid, struct fi_error *err);
 
 void fi_shared_done(struct fi_shared *shared);
 

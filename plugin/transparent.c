@@ -20,6 +20,7 @@
 #include "images/slice.h"
 #include "plugin/handover.h"
 #include "plugin/host_log.h"
+#include "plugin/lazy_shared.h"
 #include "plugin/shared.h"
 #include "plugin/task_memory.h"
 #include "plugin/task_uffd.h"
@@ -42,6 +43,7 @@ static struct {
 	struct fi_image *image;
 	struct fi_touched_list touched;
 	struct fi_shared shared;
+	struct fi_lazy_shared lazy_shared;
 	struct task *tasks; /* by index in the image */
 	size_t nr_tasks, nr_missing;
 	int connection; /* with the engine; -EBADF: no task needs one */
@@ -61,6 +63,7 @@ static void forget(void)
 	fi_close(&ours.device);
 	free(ours.tasks);
 	fi_touched_done(&ours.touched);
+	fi_lazy_shared_done(&ours.lazy_shared);
 	fi_shared_done(&ours.shared);
 	fi_image_free(ours.image);
 	ours.image = NULL;
@@ -141,7 +144,7 @@ static int make_slices(int dirfd, const struct fi_settings *settings, struct fi_
 		lazy += left_out << FI_PAGE_SHIFT;
 		slices[nr++] = task->slice;
 	}
-	all = lazy + ours.shared.bytes;
+	all = lazy + ours.shared.bytes + ours.lazy_shared.bytes;
 	if (all == 0)
 		return fi_error_set(err, -ENODATA, "there is nothing that could be lazy");
 	if (all < settings->minimum_size)
@@ -152,6 +155,9 @@ static int make_slices(int dirfd, const struct fi_settings *settings, struct fi_
 		    "leaving out %" PRIu64 " MiB of %zu tasks, filling %" PRIu64
 		    " MiB of shared memory",
 		    lazy >> 20, nr, ours.shared.bytes >> 20);
+	if (ours.lazy_shared.bytes)
+		fi_host_log(FI_LOG_INFO, "leaving out %" PRIu64 " MiB of shared memory",
+			    ours.lazy_shared.bytes >> 20);
 	return (int)nr;
 }
 
@@ -187,13 +193,16 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 	fi_auto_free struct fi_slice *slices = NULL;
 	int r, nr;
 
-	r = fi_image_open(images_dirfd, &ours.image, err);
+	r = settings->lazy_shared ? fi_image_open_shared(images_dirfd, &ours.image, err)
+				  : fi_image_open(images_dirfd, &ours.image, err);
 	if (r == 0)
 		fi_image_ignore_marks(ours.image);
 	if (r == 0)
 		r = find_kept(images_dirfd, settings, err);
 	if (r == 0)
 		r = fi_shared_plan(images_dirfd, ours.image, &ours.shared, err);
+	if (r == 0 && settings->lazy_shared && !(settings->eager_kinds & FI_KIND_SHARED))
+		r = fi_lazy_shared_plan(ours.image, &ours.shared, &ours.lazy_shared, err);
 	if (r < 0)
 		return r;
 	ours.nr_tasks = fi_image_nr_tasks(ours.image);
@@ -209,7 +218,7 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 	view = fi_view_open(images_dirfd, ours.image, slices, (size_t)nr, &ours.shared, err);
 	if (view < 0)
 		return fi_error_prefix(err, view, "cannot make a view of the image");
-	if (nr > 0) {
+	if (nr > 0 || ours.lazy_shared.bytes) {
 		r = fi_handover_open(&ours.connection, &engines);
 		if (r < 0)
 			return fi_error_set(err, r, "no connection to an engine: %s", strerror(-r));
@@ -392,13 +401,16 @@ static int serve_or_fill(struct task *task)
 	return r;
 }
 
-/* What it shares with others, if that is reached through this one. */
-static int fill_shared(const struct task *task)
+/* What it shares with others: filled, if that is reached through this one, or watched. */
+static int share(const struct task *task)
 {
 	struct fi_error err = { "" };
 	int r = fi_shared_fill(&ours.shared, (size_t)(task - ours.tasks), task->pid, ours.device,
 			       &err);
 
+	if (r == 0)
+		r = fi_lazy_shared_watch(&ours.lazy_shared, (size_t)(task - ours.tasks), task->pid,
+					 ours.device, &err);
 	if (r < 0)
 		fi_host_log(FI_LOG_ERROR, "shared memory of pid %d cannot be restored: %s",
 			    (int)task->pid, err.text);
@@ -413,6 +425,7 @@ static int finish(void)
 
 	if (ours.connection < 0)
 		return 0;
+	fi_lazy_shared_hand_over(&ours.lazy_shared, ours.connection);
 	r = fi_handover_finish(ours.connection, FINISH_TIMEOUT_MS);
 	if (r < 0)
 		fi_host_log(FI_LOG_WARN, "the engine does not answer (%s): restoring eagerly",
@@ -436,7 +449,10 @@ static int finish(void)
 			return done;
 		}
 	}
-	return 0;
+	r = fi_lazy_shared_finish(&ours.lazy_shared, r == 0, &err);
+	if (r < 0)
+		fi_host_log(FI_LOG_ERROR, "shared memory cannot be restored: %s", err.text);
+	return r;
 }
 
 /* CRIU is about to let the tasks go, whatever it is told. */
@@ -464,7 +480,7 @@ int fi_transparent_task(pid_t pid)
 	if (ours.broken)
 		r = -ECANCELED;
 	else
-		r = fill_shared(task);
+		r = share(task);
 	if (r == 0 && task->sliced)
 		r = serve_or_fill(task);
 	if (r == 0 && ours.nr_missing == 0)

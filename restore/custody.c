@@ -25,6 +25,24 @@ static bool keeper_has(const struct fi_ledger *ledger, int fd)
 	return false;
 }
 
+static bool pools_have(const struct fi_ledger *ledger, int fd)
+{
+	for (size_t i = 0; i < FI_POOLS; i++)
+		if (ledger->pools[i].state != FI_POOL_NONE && ledger->pools[i].file == fd)
+			return true;
+	for (uint32_t i = 0; i < ledger->nr_watches; i++) {
+		const struct fi_watch_record *watch = &ledger->watches[i];
+
+		if (watch->state != FI_SLOT_FREE && watch->state != FI_SLOT_TAKEN &&
+		    (watch->uffd == fd || watch->pidfd == fd))
+			return true;
+		if (watch->state == FI_SLOT_LIVE && watch->msg.event == UFFD_EVENT_FORK &&
+		    (int)watch->msg.arg.fork.ufd == fd)
+			return true;
+	}
+	return false;
+}
+
 static bool spaces_have(const struct fi_ledger *ledger, int fd)
 {
 	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
@@ -58,7 +76,7 @@ static int look_at(const struct fi_image *image, int fd)
 	const struct fi_ledger *ledger = fi_ledger();
 
 	if (fd <= STDERR_FILENO || keeper_has(ledger, fd) || spaces_have(ledger, fd) ||
-	    (image && fi_image_holds_fd(image, fd)))
+	    pools_have(ledger, fd) || (image && fi_image_holds_fd(image, fd)))
 		return 0;
 	if (fi_uffd_is(fd)) {
 		fi_log(FI_LOG_ERROR, "userfaultfd %d is not known", fd);

@@ -39,6 +39,7 @@
 #define RETRY_MIN_NS	20000
 #define RETRY_MAX_NS	10000000
 #define SOLE_CPU_NAP_NS 200000
+#define RETRY_POOL_NS	500000
 
 /* How often a worker for which there is no CPU looks whether there is. */
 #define SHARED_CPU_NAP_NS 5000000
@@ -171,17 +172,34 @@ static void pay(struct fi_engine *engine, uint64_t nr_pages)
 	(void)pthread_mutex_unlock(&engine->lock);
 }
 
-static struct fi_space *wait_for_work(const struct fi_drain_worker *worker, size_t *turn)
+/* What there is to drain: a space, or else a pool. */
+struct work {
+	struct fi_space *space; /* NULL: a pool */
+	bool hurried;		/* one that somebody waits for, whatever the policy */
+};
+
+static bool pools_wait(const struct fi_engine *engine, bool any)
+{
+	return engine->pools && engine->restored && fi_pools_wait(engine->pools, any);
+}
+
+/* False: the engine stops. */
+static bool wait_for_work(const struct fi_drain_worker *worker, size_t *turn, struct work *ret)
 {
 	struct fi_engine *engine = worker->engine;
-	struct fi_space *space = NULL;
 	uint64_t wait_ns = 0;
+	bool some = false;
 
+	*ret = (struct work){ 0 };
 	(void)pthread_mutex_lock(&engine->lock);
 	while (!engine->stopping) {
-		if (may_drain(worker, &wait_ns) && engine->restored)
-			space = choose(engine, turn, &wait_ns);
-		if (space)
+		const bool may = may_drain(worker, &wait_ns) && engine->restored;
+
+		ret->hurried = pools_wait(engine, false);
+		if (may && !ret->hurried)
+			ret->space = choose(engine, turn, &wait_ns);
+		some = ret->hurried || ret->space || (may && pools_wait(engine, true));
+		if (some)
 			break;
 		if (wait_ns)
 			fi_cond_wait_ns(&engine->work, &engine->lock, wait_ns);
@@ -189,7 +207,7 @@ static struct fi_space *wait_for_work(const struct fi_drain_worker *worker, size
 			(void)pthread_cond_wait(&engine->work, &engine->lock);
 	}
 	(void)pthread_mutex_unlock(&engine->lock);
-	return space;
+	return some;
 }
 
 static void nap(long ns)
@@ -368,24 +386,60 @@ static void stand_by(struct shift *shift)
 		nap(SHARED_CPU_NAP_NS);
 }
 
-/* NULL: the engine stops. */
-static struct fi_space *next_space(struct shift *shift, size_t *turn)
+/* Some chunks of pools. */
+static void drain_pools(struct shift *shift, bool hurried)
+{
+	struct fi_drain_worker *worker = shift->worker;
+	struct fi_engine *engine = worker->engine;
+	const bool haste = hurried || engine->policy->full;
+
+	for (unsigned i = 0; i < MAX_CHUNKS; i++) {
+		uint64_t since, nr;
+
+		fi_courtesy_set(&worker->courtesy, !haste);
+		if (!haste)
+			share_cpus(shift);
+		since = fi_now_ns();
+		fi_post_enter(&worker->post, since);
+		nr = fi_pools_drain(engine->pools, !hurried);
+		leave(shift, since);
+		if (shift->relieved)
+			break;
+		if (!haste && is_held_back(engine->policy)) {
+			pay(engine, nr);
+			break;
+		}
+		if (nr == 0) { /* for want of memory or of a disk, or it is the end */
+			nap(RETRY_POOL_NS);
+			break;
+		}
+	}
+}
+
+/* False: the engine stops. */
+static bool next_work(struct shift *shift, size_t *turn, struct work *ret)
 {
 	stand_by(shift);
-	return wait_for_work(shift->worker, turn);
+	return wait_for_work(shift->worker, turn, ret);
 }
 
 void *fi_drain_thread(void *arg)
 {
 	struct shift shift = { .worker = arg };
 	struct fi_engine *engine = shift.worker->engine;
-	struct fi_space *space;
+	struct work work;
 	size_t turn = 0;
 
 	fi_post_take(&shift.worker->post);
 	fi_room_enter(&engine->room, FI_ROOM_DRAIN + shift.worker->index);
 	fi_courtesy_init(&shift.worker->courtesy);
-	while (!shift.relieved && (space = next_space(&shift, &turn))) {
+	while (!shift.relieved && next_work(&shift, &turn, &work)) {
+		struct fi_space *space = work.space;
+
+		if (!space) {
+			drain_pools(&shift, work.hurried);
+			continue;
+		}
 		space->drain_stepped = fi_now_ns();
 		space->nr_drainers++;
 		drain(&shift, space);

@@ -78,17 +78,22 @@ void fi_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns)
 /* How long the end waits for threads that were relieved. */
 #define BACK_NS UINT64_C(500000000)
 
-void fi_engine_ended(struct fi_engine *engine, struct fi_space *space)
+static void wake_session(const struct fi_engine *engine)
 {
 	uint64_t one = 1;
 
+	if (write(engine->ended_fd, &one, sizeof(one)) < 0)
+		fi_log(FI_LOG_ERROR, "cannot wake the session: %s", strerror(errno));
+}
+
+void fi_engine_ended(struct fi_engine *engine, struct fi_space *space)
+{
 	engine->watcher.ended(engine->watcher.arg, space);
 	(void)pthread_mutex_lock(&engine->lock);
 	(void)fi_space_list_remove(&engine->spaces, space);
 	fi_counters_add(&engine->record->ended, space->count);
 	(void)pthread_mutex_unlock(&engine->lock);
-	if (write(engine->ended_fd, &one, sizeof(one)) < 0)
-		fi_log(FI_LOG_ERROR, "cannot wake the session: %s", strerror(errno));
+	wake_session(engine);
 }
 
 void fi_engine_note_failed(struct fi_engine *engine)
@@ -287,6 +292,30 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 	return 0;
 }
 
+static void on_pool_hurried(void *arg)
+{
+	struct fi_engine *engine = arg;
+
+	(void)pthread_mutex_lock(&engine->lock);
+	(void)pthread_cond_broadcast(&engine->work);
+	(void)pthread_mutex_unlock(&engine->lock);
+}
+
+static void on_pool_ended(void *arg)
+{
+	wake_session(arg);
+}
+
+int fi_engine_take_pools(struct fi_engine *engine, struct fi_pools *pools)
+{
+	const struct fi_pools_watcher watcher = { on_pool_hurried, on_pool_ended, engine };
+
+	(void)pthread_mutex_lock(&engine->lock);
+	engine->pools = pools;
+	(void)pthread_mutex_unlock(&engine->lock);
+	return fi_pools_start(pools, &watcher);
+}
+
 int fi_engine_add(struct fi_engine *engine, struct fi_space *space)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = space };
@@ -335,12 +364,16 @@ static void call_all(struct fi_engine *engine)
 void fi_engine_restored(struct fi_engine *engine)
 {
 	engine->restored = true;
+	if (engine->pools)
+		fi_pools_restored(engine->pools);
 	call_all(engine);
 }
 
 void fi_engine_abandon(struct fi_engine *engine)
 {
 	engine->abandoned = true;
+	if (engine->pools)
+		fi_pools_abandon(engine->pools);
 	call_all(engine);
 }
 
@@ -392,6 +425,24 @@ static void look_into(struct fi_space *space, struct fi_space_status *ret)
 	fi_counters_add(&ret->count, space->count);
 }
 
+/* After the spaces. */
+static size_t look_at_pools(const struct fi_engine *engine, struct fi_space_status *at, size_t room)
+{
+	struct fi_pool_status pools[FI_POOLS];
+	size_t nr = engine->pools ? fi_pools_status(engine->pools, pools, FI_POOLS) : 0;
+
+	nr = nr < room ? nr : room;
+	for (size_t i = 0; i < nr; i++)
+		at[i] = (struct fi_space_status){
+			.segment = pools[i].segment,
+			.failed = pools[i].failed,
+			.nr_lazy = pools[i].nr_lazy,
+			.nr_owed = pools[i].nr_owed,
+			.count = pools[i].count,
+		};
+	return nr;
+}
+
 size_t fi_engine_spaces(struct fi_engine *engine, struct fi_space_status *at, size_t room)
 {
 	size_t nr = 0;
@@ -402,6 +453,7 @@ size_t fi_engine_spaces(struct fi_engine *engine, struct fi_space_status *at, si
 			if ((engine->spaces.at[i]->parent != 0) == children)
 				look_into(engine->spaces.at[i], &at[nr++]);
 	(void)pthread_mutex_unlock(&engine->lock);
+	nr += look_at_pools(engine, &at[nr], room - nr);
 	return nr;
 }
 
@@ -409,6 +461,18 @@ void fi_engine_latency(const struct fi_engine *engine, struct fi_latency *sum)
 {
 	for (size_t i = 0; i < FI_ARRAY_SIZE(engine->record->latency); i++)
 		fi_latency_sum(sum, &engine->record->latency[i]);
+}
+
+static void count_pools(const struct fi_engine *engine, struct fi_engine_totals *sum)
+{
+	struct fi_pool_status pools[FI_POOLS];
+	size_t nr = engine->pools ? fi_pools_status(engine->pools, pools, FI_POOLS) : 0;
+
+	sum->nr_live += nr;
+	for (size_t i = 0; i < nr; i++) {
+		sum->nr_owed += pools[i].nr_owed;
+		fi_counters_add(&sum->count, &pools[i].count);
+	}
 }
 
 void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret)
@@ -427,6 +491,7 @@ void fi_engine_totals(struct fi_engine *engine, struct fi_engine_totals *ret)
 		ret->nr_owed += fi_space_nr_owed(engine->spaces.at[i]);
 	}
 	(void)pthread_mutex_unlock(&engine->lock);
+	count_pools(engine, ret);
 }
 
 bool fi_engine_free(struct fi_engine *engine)
@@ -452,6 +517,7 @@ bool fi_engine_free(struct fi_engine *engine)
 	}
 	if (!all_back(engine))
 		return false;
+	fi_pools_free(engine->pools);
 	for (unsigned i = 0; i < engine->nr_demand; i++)
 		fi_demand_worker_done(&engine->demand[i]);
 	fi_close(&engine->ended_fd);

@@ -14,6 +14,7 @@
 
 #include "common/error.h"
 #include "restore/latency.h"
+#include "restore/pools.h"
 #include "restore/space.h"
 #include "restore/trace.h"
 
@@ -38,8 +39,9 @@ struct fi_engine_totals {
 				     their descriptors must stay open, so the process must not end */
 };
 
-/* A live space. */
+/* A live space, or, with parent, image, vpid and pid 0, a pool. */
 struct fi_space_status {
+	uint32_t segment;    /* 0, or the pool's */
 	unsigned id, parent; /* of the space; parent 0: a restored task */
 	uint32_t image; /* vpid at the dump of the task that it descends from; 0: it is ending */
 	uint32_t vpid;	/* 0: not known */
@@ -52,6 +54,10 @@ struct fi_space_status {
 /* @trace: of which it is the putting side from here on; NULL: none is wanted. */
 int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trace,
 		  struct fi_engine **ret, struct fi_error *err);
+
+/* Before the restore is finished: the engine drains @pools, from here on its own, and counts them with its
+ * spaces.  Returns 0 or a negative errno. */
+int fi_engine_take_pools(struct fi_engine *engine, struct fi_pools *pools);
 
 /* What the engine, or who takes over from one, does for struct fi_birth (events.h); @arg is unused. */
 void fi_engine_stillborn(void *arg, struct fi_space *parent, int uffd);

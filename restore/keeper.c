@@ -167,18 +167,33 @@ static bool kill_tasks(const struct fi_ledger *ledger)
 			if (slot->inbox.msgs[m].event == UFFD_EVENT_FORK)
 				all = false;
 	}
+	for (uint32_t i = 0; i < ledger->nr_watches; i++) {
+		const struct fi_watch_record *watch = &ledger->watches[i];
+
+		if (watch->state != FI_SLOT_LIVE)
+			continue;
+		all = all && watch->pidfd >= 0 && watch->msg.event != UFFD_EVENT_FORK;
+		fi_pidfd_signal(watch->pidfd, SIGKILL);
+	}
 	return all;
+}
+
+static void wait_for_end(int pidfd)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+
+	while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
+		;
 }
 
 static void wait_for_tasks(const struct fi_ledger *ledger)
 {
-	for (uint32_t i = 0; i < ledger->nr_slots; i++) {
-		struct pollfd pfd = { .fd = ledger->slots[i].pidfd, .events = POLLIN };
-
-		while (fi_slot_has_space(&ledger->slots[i]) && poll(&pfd, 1, -1) < 0 &&
-		       errno == EINTR)
-			;
-	}
+	for (uint32_t i = 0; i < ledger->nr_slots; i++)
+		if (fi_slot_has_space(&ledger->slots[i]))
+			wait_for_end(ledger->slots[i].pidfd);
+	for (uint32_t i = 0; i < ledger->nr_watches; i++)
+		if (ledger->watches[i].state == FI_SLOT_LIVE)
+			wait_for_end(ledger->watches[i].pidfd);
 }
 
 static int give_up(struct keeper *k, const char *why)

@@ -181,6 +181,18 @@ static struct ancillary came(const struct fi_lazysock *sock)
 	return with;
 }
 
+static enum fi_lazy_kind kind_of(uint32_t word)
+{
+	switch (word & ~(FI_LAZYSOCK_SHARERS - 1)) {
+	case FI_LAZYSOCK_FILE:
+		return FI_LAZY_FILE;
+	case FI_LAZYSOCK_WATCH:
+		return FI_LAZY_WATCH;
+	default:
+		return FI_LAZY_TASK;
+	}
+}
+
 static int next_fd(struct fi_lazysock *sock, struct fi_lazy_msg *ret, struct fi_error *err)
 {
 	struct ancillary with = came(sock);
@@ -206,8 +218,13 @@ static int next_fd(struct fi_lazysock *sock, struct fi_lazy_msg *ret, struct fi_
 	}
 	sock->told = true;
 	*ret = (struct fi_lazy_msg){
-		.kind = FI_LAZY_TASK, .vpid = sock->vpid, .uffd = with.fd, .pid = with.pid
+		.kind = kind_of(sock->vpid),
+		.vpid = sock->vpid,
+		.uffd = with.fd,
+		.pid = with.pid,
 	};
+	if (ret->kind != FI_LAZY_TASK)
+		ret->vpid %= FI_LAZYSOCK_SHARERS;
 	return 0;
 }
 

@@ -7,6 +7,10 @@
  *   int32 vpid       > 0: one SCM_RIGHTS message (one byte) with the task's userfaultfd follows
  *                    < 0: task -vpid is a zombie, nothing follows
  *   uint32           0x52535446 in place of a vpid: the restore is finished
+ * What the plugin says in transparent mode (plugin/handover.h) has two words more, with the number of
+ * a sharer (images/sharers.h) in it; a descriptor follows, as with a task's:
+ *   FILE + number    the file of that sharer's segment, open for reading and writing
+ *   WATCH + number   a userfaultfd for what its task has of that segment
  * All in the byte order of the machine.  A task sends its own message, so SCM_CREDENTIALS names
  * its pid in our pid namespace.
  */
@@ -23,8 +27,16 @@
 #define FI_LAZYSOCK_NAME     "lazy-pages.socket"
 #define FI_LAZYSOCK_FINISHED UINT32_C(0x52535446)
 
+#define FI_LAZYSOCK_FILE    UINT32_C(0x54000000) /* no vpid is as large */
+#define FI_LAZYSOCK_WATCH   UINT32_C(0x55000000)
+#define FI_LAZYSOCK_SHARERS UINT32_C(0x10000) /* their numbers are below */
+#define FI_LAZYSOCK_POOLS   64		      /* segments that can be named */
+#define FI_LAZYSOCK_WATCHES 4096	      /* and sharers of them */
+
 enum fi_lazy_kind {
 	FI_LAZY_TASK,
+	FI_LAZY_FILE,
+	FI_LAZY_WATCH,
 	FI_LAZY_ZOMBIE,
 	FI_LAZY_FINISHED,
 	FI_LAZY_CLOSED, /* the last sender has gone; the same answer from then on */
@@ -32,9 +44,9 @@ enum fi_lazy_kind {
 
 struct fi_lazy_msg {
 	enum fi_lazy_kind kind;
-	uint32_t vpid; /* TASK, ZOMBIE */
-	int uffd;      /* TASK: now the caller's */
-	pid_t pid;     /* TASK: 0 when the kernel did not say, or not in our pid namespace */
+	uint32_t vpid; /* TASK, ZOMBIE; FILE, WATCH: the number */
+	int uffd;      /* TASK, WATCH; FILE: the file.  Now the caller's */
+	pid_t pid;     /* with uffd: 0 when the kernel did not say, or not in our pid namespace */
 };
 
 /* Durable memory may hold it: the kernel writes into it what has come, so that an engine that takes

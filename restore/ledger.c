@@ -61,6 +61,37 @@ struct fi_slot *fi_slot_take(void)
 	return slot;
 }
 
+struct fi_watch_record *fi_watch_take(void)
+{
+	struct fi_ledger *ledger = fi_ledger();
+	struct fi_watch_record *record = NULL;
+
+	(void)pthread_mutex_lock(&lock);
+	for (uint32_t i = 0; i < FI_WATCHES && !record; i++) {
+		if (ledger->watches[i].state != FI_SLOT_FREE)
+			continue;
+		record = &ledger->watches[i];
+		*record = (struct fi_watch_record){ .state = FI_SLOT_TAKEN };
+		if (ledger->nr_watches <= i)
+			ledger->nr_watches = i + 1;
+	}
+	(void)pthread_mutex_unlock(&lock);
+	return record;
+}
+
+bool fi_ledger_claims(int uffd)
+{
+	const struct fi_ledger *ledger = fi_ledger();
+
+	for (uint32_t i = 0; i < ledger->nr_slots; i++)
+		if (fi_slot_has_space(&ledger->slots[i]) && ledger->slots[i].uffd == uffd)
+			return true;
+	for (uint32_t i = 0; i < ledger->nr_watches; i++)
+		if (ledger->watches[i].state == FI_SLOT_LIVE && ledger->watches[i].uffd == uffd)
+			return true;
+	return fi_kept(FI_KEPT_POOLS) == uffd;
+}
+
 void fi_inbox_clear(struct fi_inbox *inbox)
 {
 	atomic_store_explicit(&inbox->reading, 0, memory_order_release);

@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "restore/counters.h"
@@ -36,6 +37,8 @@
 #define FI_INBOX_ROOM  32
 #define FI_LEDGER_ROOM 65536
 #define FI_LATENCIES   8
+#define FI_POOLS       FI_LAZYSOCK_POOLS
+#define FI_WATCHES     (FI_LAZYSOCK_WATCHES + 256) /* some of children: pool.h */
 
 /* Descriptors of a session beside those of its spaces and pages files.  One that nobody keeps is
  * closed when a new engine begins. */
@@ -64,6 +67,7 @@ enum fi_kept {
 	FI_KEPT_NOTIFY,	   /* the socket to the service manager */
 	FI_KEPT_LIFE,	   /* a pipe: its end is open as long as one of the session lives */
 	FI_KEPT_LIFE_SEEN, /* the other end */
+	FI_KEPT_POOLS,	   /* the engine's own userfaultfd, pool.h's */
 	FI_KEPT_NR,
 };
 
@@ -195,6 +199,32 @@ struct fi_slot {
 	struct fi_inbox inbox;
 };
 
+/* A pool (pool.h): a segment of shared memory, and those who watch it. */
+enum fi_pool_state {
+	FI_POOL_NONE,
+	FI_POOL_LIVE, /* pages may be missing */
+	FI_POOL_WHOLE, /* none is: its descriptors are being closed, and nothing may be filled any more */
+};
+
+struct fi_pool_record {
+	_Atomic uint32_t state; /* enum fi_pool_state */
+	uint32_t segment;	/* its id; with state: */
+	int32_t file;		/* its file; owned */
+	struct fi_counters count;
+};
+
+#define FI_WATCH_CHILD UINT32_MAX /* as the number of a sharer */
+
+struct fi_watch_record {
+	_Atomic uint32_t state; /* enum fi_slot_state, but for FAILED */
+	int32_t uffd;		/* as a slot's */
+	_Atomic int32_t pidfd;	/* negative: none */
+	int32_t pid;
+	uint32_t pool;	     /* index of its record */
+	uint32_t sharer;     /* images/sharers.h; or FI_WATCH_CHILD: of a process that was forked */
+	struct uffd_msg msg; /* what was read last; all zeros: nothing */
+};
+
 /* What another program must have in common with ours to use the memory.  FI_LEDGER_LAYOUT counts changes of
  * what is in it that change no size. */
 #define FI_LEDGER_LAYOUT 1
@@ -212,6 +242,9 @@ struct fi_ledger {
 	struct fi_session_record session;
 	_Atomic uint32_t nr_orphans;	 /* children for whom there was no memory */
 	int32_t orphans[FI_MAX_ORPHANS]; /* their descriptors, as far as there is room */
+	struct fi_pool_record pools[FI_POOLS];
+	_Atomic uint32_t nr_watches; /* records beyond were never used */
+	struct fi_watch_record watches[FI_WATCHES];
 	_Atomic uint32_t last_id;
 	_Atomic uint32_t nr_slots; /* those beyond were never used */
 	struct fi_slot slots[FI_LEDGER_ROOM];
@@ -255,6 +288,12 @@ void fi_ledger_orphan(int uffd);
 
 /* A FREE slot, made TAKEN; NULL if there is none.  Any thread. */
 struct fi_slot *fi_slot_take(void);
+
+/* The same for a watch, whose fields are all zeros but for that. */
+struct fi_watch_record *fi_watch_take(void);
+
+/* Whether some space, or some watch, owns this userfaultfd. */
+bool fi_ledger_claims(int uffd);
 
 /* The slot names no descriptor any more: FREE, its blocks released. */
 void fi_slot_free(struct fi_slot *slot);

@@ -62,6 +62,10 @@ librestore_a_SOURCES = \
 	restore/pidfd.h \
 	restore/placement.c \
 	restore/placement.h \
+	restore/pool.c \
+	restore/pool.h \
+	restore/pools.c \
+	restore/pools.h \
 	restore/priority.c \
 	restore/priority.h \
 	restore/probes.h \

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -138,6 +139,8 @@ static const struct rule rules[] = {
 	{ SYS(bind), KEEPER, { 0 } },
 	{ SYS(listen), KEEPER, { 0 } },
 	{ SYS(fchmod), KEEPER, { 0 } },
+	/* For its own memory (pools.h): it cannot hold up the kernel. */
+	{ SYS(userfaultfd), KEEPER, IS(0, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY) },
 
 	/* Memory, none of it to be executed. */
 	{ SYS(mmap), BOTH, BITS(2, PROT_EXEC, 0) },

@@ -29,6 +29,7 @@
 #include "restore/ledger.h"
 #include "restore/owed.h"
 #include "restore/pidfd.h"
+#include "restore/pools.h"
 #include "restore/sandbox.h"
 #include "restore/session.h"
 #include "restore/store.h"
@@ -64,10 +65,11 @@ static const char usage[] =
 	"  -V, --version          print the version\n"
 	"  -h, --help             print this\n"
 	"\n"
-	"The plugin uses three more:\n"
+	"The plugin uses four more:\n"
 	"      --images-dir-fd FD the checkpoint's directory, opened\n"
 	"      --parent-pidfd FD  end when this process ends before the restore is finished\n"
 	"      --handover-fd FD   the connection on which tasks are named, instead of the socket\n"
+	"      --lazy-shared      on which shared memory may be named, too\n"
 	"\n"
 	"'faultin upgrade' uses one more:\n"
 	"      --heir FDS         take over what these descriptors are\n"
@@ -324,7 +326,8 @@ static int read_image(const struct service *service, struct fi_error *err)
 	int r;
 
 	(void)fi_sandbox_enter(FI_SANDBOX_READER);
-	r = fi_image_open(service->images_fd, &image, err);
+	r = service->options->lazy_shared ? fi_image_open_shared(service->images_fd, &image, err)
+					  : fi_image_open(service->images_fd, &image, err);
 	if (r == 0 && service->options->handover_fd >= 0)
 		fi_image_ignore_marks(image); /* as the plugin does */
 	if (r == 0)
@@ -347,6 +350,12 @@ static int serve(const struct service *service, struct fi_error *err)
 	int r;
 
 	r = service->options->handover_fd < 0 ? open_listener(err) : 0;
+	if (r == 0 && service->options->lazy_shared) {
+		r = fi_pools_prepare();
+		if (r < 0)
+			(void)fi_error_set(err, r, "no userfaultfd for shared memory: %s",
+					   strerror(-r));
+	}
 	if (r == 0) {
 		(void)fi_sandbox_enter(FI_SANDBOX_ENGINE);
 		r = fi_image_thaw(fi_kept(FI_KEPT_FROZEN), &image, err);
@@ -372,6 +381,7 @@ static int serve(const struct service *service, struct fi_error *err)
 		return r;
 	}
 	config.image = image;
+	config.shared = service->options->lazy_shared;
 	config.listener = fi_kept(FI_KEPT_LISTENER);
 	config.control = fi_kept(FI_KEPT_CONTROL);
 	config.answers = service->options->handover_fd >= 0;

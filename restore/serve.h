@@ -27,6 +27,7 @@ struct fi_serve_options {
 	int status_fd;	     /* -EBADF: none */
 	int parent_pidfd;    /* -EBADF: none */
 	int handover_fd;     /* -EBADF: lazy-pages.socket */
+	bool lazy_shared;    /* what tasks share may be handed over, too */
 	const char *heir;    /* NULL: a session of our own; else what upgrade.h has to know */
 	bool daemon;
 	bool no_sandbox;

@@ -24,6 +24,7 @@ enum {
 	OPT_IMAGES_DIR_FD,
 	OPT_PARENT_PIDFD,
 	OPT_HANDOVER_FD,
+	OPT_LAZY_SHARED,
 	OPT_HEIR,
 	OPT_REMOTE,
 };
@@ -53,6 +54,7 @@ static const struct option long_options[] = {
 	{ "images-dir-fd", required_argument, NULL, OPT_IMAGES_DIR_FD },
 	{ "parent-pidfd", required_argument, NULL, OPT_PARENT_PIDFD },
 	{ "handover-fd", required_argument, NULL, OPT_HANDOVER_FD },
+	{ "lazy-shared", no_argument, NULL, OPT_LAZY_SHARED },
 	/* upgrade.h's. */
 	{ "heir", required_argument, NULL, OPT_HEIR },
 	/* criu lazy-pages has these; we do not, yet. */
@@ -187,6 +189,9 @@ static int take_option(int c, const char *name, struct fi_serve_options *o, int 
 		return parse_fd(name, optarg, &o->parent_pidfd, err);
 	case OPT_HANDOVER_FD:
 		return parse_fd(name, optarg, &o->handover_fd, err);
+	case OPT_LAZY_SHARED:
+		o->lazy_shared = true;
+		return 0;
 	case OPT_HEIR:
 		o->heir = optarg;
 		return 0;

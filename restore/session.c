@@ -45,6 +45,7 @@ struct session {
 	const struct fi_session_config *config;
 	struct fi_source *source;
 	struct fi_engine *engine;
+	struct fi_pools *pools; /* the engine's; NULL: none are wanted */
 	struct fi_names *names;
 	struct fi_procevents *procevents; /* NULL: not to be had */
 	struct fi_control *control;	  /* NULL: the same */
@@ -173,6 +174,20 @@ static void on_task(struct session *session, const struct fi_lazy_msg *msg)
 		refuse(session, msg, "out of memory for a task");
 }
 
+/* What it has of shared memory is watched already, and must not be let go before the task is dead: a
+ * descriptor that nobody takes stays open. */
+static void on_shared(struct session *session, const struct fi_lazy_msg *msg)
+{
+	int r = -EINVAL;
+
+	if (session->pools && msg->kind == FI_LAZY_FILE)
+		r = fi_pools_file(session->pools, msg->vpid, msg->uffd);
+	else if (session->pools)
+		r = fi_pools_watch(session->pools, msg->vpid, msg->uffd, msg->pid);
+	if (r < 0)
+		refuse(session, msg, "shared memory cannot be served");
+}
+
 /* All that there is to serve is in the ledger.  An engine that takes over says it again: the one before
  * may have had no time. */
 static void answer(struct session *session)
@@ -209,6 +224,10 @@ static void on_criu(struct session *session)
 		switch (msg.kind) {
 		case FI_LAZY_TASK:
 			on_task(session, &msg);
+			break;
+		case FI_LAZY_FILE:
+		case FI_LAZY_WATCH:
+			on_shared(session, &msg);
 			break;
 		case FI_LAZY_ZOMBIE:
 			session->record->nr_zombies++;
@@ -587,6 +606,18 @@ static int watch_all(struct session *session)
 	return r < 0 ? fi_error_set(session->err, r, "epoll: %s", strerror(-r)) : 0;
 }
 
+static int open_pools(struct session *session)
+{
+	int r;
+
+	if (!session->config->shared)
+		return 0;
+	r = fi_pools_new(session->config->image, session->source, &session->pools);
+	if (r == 0)
+		r = fi_engine_take_pools(session->engine, session->pools);
+	return r < 0 ? fi_error_set(session->err, r, "shared memory: %s", strerror(-r)) : 0;
+}
+
 static int begin(struct session *session)
 {
 	const struct fi_engine_watcher watcher = { on_born, on_ended, session };
@@ -606,6 +637,8 @@ static int begin(struct session *session)
 	open_trace(session);
 	if (r == 0)
 		r = fi_engine_new(&watcher, session->trace, &session->engine, session->err);
+	if (r == 0)
+		r = open_pools(session);
 	if (r == 0)
 		r = resume_criu(session);
 	if (r == 0)

@@ -17,6 +17,7 @@ struct fi_session_config {
 	int listener;			  /* lazy-pages.socket; stays the caller's */
 	struct fi_procevents *procevents; /* becomes the session's; NULL: not to be had */
 	int control;	  /* control.h's listener; stays the caller's; negative: none */
+	bool shared;	  /* the image was opened with what tasks share, which may be handed over */
 	bool answers;	  /* who says "finished" is told with a byte when that has arrived */
 	int parent_pidfd; /* CRIU, or -EBADF: its death before the end of the restore means
 					 that the restore has failed */

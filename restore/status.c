@@ -48,7 +48,11 @@ static void add_space(struct view *view, struct json_object *to,
 	fi_json_u64(&view->js, json, "parent", space->parent);
 	fi_json_u64(&view->js, json, "vpid", space->vpid);
 	fi_json_i64(&view->js, json, "pid", space->pid);
-	fi_json_text(&view->js, json, "name", task ? task->comm : "");
+	fi_json_u64(&view->js, json, "segment", space->segment);
+	fi_json_text(&view->js, json, "name",
+		     space->segment ? "shared memory"
+		     : task	    ? task->comm
+				    : "");
 	fi_json_bool(&view->js, json, "failed", space->failed);
 	fi_json_u64(&view->js, json, "faults", space->count.faults);
 	fi_json_u64(&view->js, json, "forks", space->count.forks);

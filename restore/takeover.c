@@ -212,16 +212,6 @@ static int empty_inboxes(struct takeover *t)
 
 /* --- spaces that had come to their end ------------------------------------------------------ */
 
-static bool is_claimed(int uffd)
-{
-	const struct fi_ledger *ledger = fi_ledger();
-
-	for (uint32_t i = 0; i < ledger->nr_slots; i++)
-		if (fi_slot_has_space(&ledger->slots[i]) && ledger->slots[i].uffd == uffd)
-			return true;
-	return false;
-}
-
 /* All children are recorded by now, so what has taken the number is known. */
 static void finish_closing(void)
 {
@@ -232,7 +222,7 @@ static void finish_closing(void)
 
 		if (slot->state != FI_SLOT_CLOSING)
 			continue;
-		if (fi_uffd_is(slot->uffd) && !is_claimed(slot->uffd))
+		if (fi_uffd_is(slot->uffd) && !fi_ledger_claims(slot->uffd))
 			fi_uffd_close(slot->uffd);
 		fi_counters_add(&ledger->session.ended, &slot->count);
 		fi_slot_abandon(slot);

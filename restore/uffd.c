@@ -7,11 +7,14 @@
 #include "restore/uffd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Linux 6.6; older headers lack it.  Layout and number are the kernel's ABI (linux/userfaultfd.h). */
@@ -33,6 +36,35 @@ int fi_uffd_agree(int fd)
 	};
 
 	return ioctl(fd, UFFDIO_API, &api) < 0 ? -errno : 0;
+}
+
+int fi_uffd_own(void)
+{
+	/* No fault is to be served by it, so those of the kernel need not be its business. */
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = { .api = UFFD_API };
+
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) < 0) {
+		const int err = errno;
+
+		(void)close(fd);
+		return -err;
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+bool fi_uffd_fault_waits(int info)
+{
+	static const char words[] = "pending:";
+	char text[512];
+	const char *at;
+	ssize_t len = pread(info, text, sizeof(text) - 1, 0);
+
+	if (len <= 0)
+		return false;
+	text[len] = '\0';
+	at = strstr(text, words);
+	return at && strtoul(at + sizeof(words) - 1, NULL, 10) > 0;
 }
 
 int fi_uffd_register(int fd, uint64_t start, uint64_t len)

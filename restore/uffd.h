@@ -20,9 +20,17 @@
  * forks, moves, discards and unmaps are wanted, as CRIU wants them.  Forks take CAP_SYS_PTRACE. */
 int fi_uffd_agree(int fd);
 
+/* A userfaultfd for this process's own memory, which sends no events: to fill what is mapped with others by
+ * way of a mapping that nobody else can change.  Returns the descriptor or a negative errno. */
+int fi_uffd_own(void);
+
 /* Watches the range for missing pages.  Its holes need no page; what is mapped there has to be of a
  * kind that can be watched (-EINVAL), by nobody else (-EBUSY). */
 int fi_uffd_register(int fd, uint64_t start, uint64_t len);
+
+/* Whether a fault waits to be read, by @info, the userfaultfd's open file in /proc/PID/fdinfo: events do
+ * not count there.  False also when it cannot be told. */
+bool fi_uffd_fault_waits(int info);
 
 /* Reads up to @nr messages without blocking.
  *

@@ -76,6 +76,7 @@ struct fi_engine {
 	bool has_guard;
 	int ended_fd;
 
+	struct fi_pools *pools; /* NULL: none */
 	_Atomic bool restored, abandoned, stopping;
 	const struct fi_policy *policy; /* durable */
 

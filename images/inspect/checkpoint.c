@@ -448,7 +448,7 @@ int fi_checkpoint_open(const char *path, struct fi_checkpoint *cp, struct fi_err
 		return r;
 	r = fi_chain_open(&cp->chain, &first, err);
 	if (r == 0)
-		r = fi_image_read(&cp->chain, &cp->image, err);
+		r = fi_image_read(&cp->chain, false, &cp->image, err);
 	if (r == 0)
 		r = read_tasks(cp, err);
 	if (r == 0)

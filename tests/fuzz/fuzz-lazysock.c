@@ -52,11 +52,15 @@ static void say(int fd, const uint8_t *bytes, size_t len, size_t nr_fds)
 
 static void check(const struct fi_lazy_msg *msg)
 {
+	const bool shared = msg->kind == FI_LAZY_FILE || msg->kind == FI_LAZY_WATCH;
+
 	FUZZ_CHECK(msg->kind <= FI_LAZY_CLOSED);
-	FUZZ_CHECK((msg->kind == FI_LAZY_TASK) == (msg->uffd >= 0));
+	FUZZ_CHECK((shared || msg->kind == FI_LAZY_TASK) == (msg->uffd >= 0));
+	if (shared)
+		FUZZ_CHECK(msg->vpid < FI_LAZYSOCK_SHARERS);
 	if (msg->kind == FI_LAZY_TASK || msg->kind == FI_LAZY_ZOMBIE)
 		FUZZ_CHECK(msg->vpid > 0);
-	if (msg->kind == FI_LAZY_TASK)
+	if (msg->uffd >= 0)
 		FUZZ_CHECK(msg->pid == getpid() && fcntl(msg->uffd, F_GETFD) == FD_CLOEXEC);
 }
 

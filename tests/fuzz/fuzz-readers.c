@@ -155,7 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dir.packed = &table;
 
 	chain.nr = 0;
-	if (fi_chain_open(&chain, &dir, &err) == 0 && fi_image_read(&chain, &image, &err) == 0)
+	if (fi_chain_open(&chain, &dir, &err) == 0 &&
+	    fi_image_read(&chain, true, &image, &err) == 0)
 		for (i = 0; i < fi_image_nr_tasks(image); i++)
 			if (fi_image_task(image, i)->pagemap)
 				check_pagemap(fi_image_task(image, i)->pagemap);

@@ -24,6 +24,7 @@ tests_integration_programs_scenarios_SOURCES = \
 	tests/integration/programs/protects.c \
 	tests/integration/programs/scenario.h \
 	tests/integration/programs/shapes.c \
+	tests/integration/programs/pools.c \
 	tests/integration/programs/shared.c \
 	tests/integration/programs/survives.c \
 	tests/integration/programs/syscalls.c \
@@ -78,6 +79,7 @@ integration_tests = \
 	tests/integration/test-scenarios.sh \
 	tests/integration/test-sessions.sh \
 	tests/integration/test-shapes.sh \
+	tests/integration/test-shared-lazy.sh \
 	tests/integration/test-shared.sh \
 	tests/integration/test-store.sh \
 	tests/integration/test-strangers.sh \

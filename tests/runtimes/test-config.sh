@@ -25,6 +25,7 @@ says()
 built_in="mode         = auto             # built in
 minimum-size = 16M              # built in
 eager        = none             # built in
+lazy-shared  = no               # built in
 drain        = background       # built in
 drain-rate   = 0                # built in
 threads      = auto             # built in
@@ -50,6 +51,7 @@ END
 says 0 "mode         = transparent      # $tmp/bundle/config.json
 minimum-size = 1G               # $FAULTIN_CONFIG:2
 eager        = heap             # $tmp/image/faultin.conf:1
+lazy-shared  = no               # built in
 drain        = demand           # $tmp/image/faultin.conf:2
 drain-rate   = 0                # built in
 threads      = 2                # $tmp/bundle/config.json

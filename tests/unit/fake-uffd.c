@@ -373,6 +373,25 @@ int fi_uffd_unregister(int fd, uint64_t start, uint64_t len)
 	return called((struct fake_call){ FAKE_UNREGISTER, fd, start, len, 0, 0, 0 }, NULL);
 }
 
+int fi_uffd_own(void)
+{
+	return -ENOSYS;
+}
+
+int fi_uffd_register(int fd, uint64_t start, uint64_t len)
+{
+	(void)fd;
+	(void)start;
+	(void)len;
+	return -ENOSYS;
+}
+
+bool fi_uffd_fault_waits(int info)
+{
+	(void)info;
+	return false;
+}
+
 bool fi_uffd_is(int fd)
 {
 	bool is;

@@ -18,6 +18,7 @@ restore_tests = \
 	tests/unit/test-lazysock \
 	tests/unit/test-names \
 	tests/unit/test-owed \
+	tests/unit/test-pool \
 	tests/unit/test-report \
 	tests/unit/test-request \
 	tests/unit/test-serve-options \
@@ -135,6 +136,10 @@ tests_unit_test_workfile_LDADD = $(restore_test_libs)
 # Those with the real door, which is found first because they call it themselves.
 tests_unit_test_custody_CFLAGS = $(restore_test_cflags)
 tests_unit_test_custody_LDADD = libuffd.a $(restore_test_libs)
+
+tests_unit_test_pool_SOURCES = tests/unit/test-pool.c plugin/pass.c plugin/pass.h
+tests_unit_test_pool_CFLAGS = $(restore_test_cflags)
+tests_unit_test_pool_LDADD = libuffd.a $(restore_test_libs)
 
 tests_unit_test_uffd_CFLAGS = $(restore_test_cflags)
 tests_unit_test_uffd_LDADD = libuffd.a $(restore_test_libs)

@@ -15,9 +15,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "image-builder.h"
+#include "images/frozen.h"
 #include "images/proto/core.pb-c.h"
 #include "images/proto/files.pb-c.h"
 #include "images/reach.h"
@@ -311,7 +313,8 @@ static void test_sysv(void **state)
 struct memory_file {
 	uint32_t file, flags, segment, seals, huge;
 	uint64_t size;
-	uint32_t fd; /* in task 2 */
+	uint32_t fd; /* in task 2; 0: it has none */
+	const char *name;
 };
 
 static void add_files(const struct builder *b, const struct memory_file *files, size_t nr)
@@ -333,7 +336,7 @@ static void add_files(const struct builder *b, const struct memory_file *files, 
 		memfd.inode_id = (uint32_t)i + 1;
 		entry.memfd = &memfd;
 		builder_record(&all, &entry);
-		inode.name = (char *)"memory";
+		inode.name = (char *)(uintptr_t)files[i].name;
 		inode.size = files[i].size;
 		inode.shmid = files[i].segment;
 		inode.has_seals = 1;
@@ -343,7 +346,8 @@ static void add_files(const struct builder *b, const struct memory_file *files, 
 		inode.inode_id = i + 1;
 		builder_record(&inodes, &inode);
 		info.fd = files[i].fd;
-		builder_record(&fds, &info);
+		if (info.fd)
+			builder_record(&fds, &info);
 	}
 	builder_flush(b, &all, "files.img");
 	builder_flush(b, &inodes, "memfd.img");
@@ -357,12 +361,12 @@ static void add_files(const struct builder *b, const struct memory_file *files, 
 static void test_files(void **state)
 {
 	static const struct memory_file files[] = {
-		{ 40, O_RDWR, 3, 1, 0, 16000, 7 },		/* open */
-		{ 41, O_RDWR, 4, 1, 0, 16384, 8 },		/* and mapped */
-		{ 42, O_RDONLY, 5, 1, 0, 16384, 9 },		/* only for reading */
-		{ 43, O_RDWR, 6, F_SEAL_WRITE, 0, 16384, 10 },	/* sealed */
-		{ 44, O_RDWR, 8, 1, 4 | 21U << 26, 16384, 11 }, /* in huge pages */
-		{ 45, O_RDWR, 9, 1, 0, 16384, 12 },		/* somebody else's number */
+		{ 40, O_RDWR, 3, 1, 0, 16000, 7, "memory" },		  /* open */
+		{ 41, O_RDWR, 4, 1, 0, 16384, 8, "memory" },		  /* and mapped */
+		{ 42, O_RDONLY, 5, 1, 0, 16384, 9, "memory" },		  /* only for reading */
+		{ 43, O_RDWR, 6, F_SEAL_WRITE, 0, 16384, 10, "memory" },  /* sealed */
+		{ 44, O_RDWR, 8, 1, 4 | 21U << 26, 16384, 11, "memory" }, /* in huge pages */
+		{ 45, O_RDWR, 9, 1, 0, 16384, 12, "memory" }, /* somebody else's number */
 	};
 	struct fi_vma first[] = { file_view_of(41, PAGES(16), 4), view_of(9, PAGES(32), 0, 4) };
 	const struct fi_reach *reach;
@@ -393,12 +397,101 @@ static void test_files(void **state)
 	done(&f);
 }
 
+/* --- sharers --------------------------------------------------------------------------------- */
+
+static void assert_sharers(const struct fi_image *image)
+{
+	struct fi_sharers sharers = { 0 };
+	const struct fi_window *window;
+
+	assert_int_equal(fi_sharers_find(image, &sharers), 0);
+	assert_int_equal(sharers.nr, 6);
+	assert_int_equal(sharers.at[0].segment, 3);
+	assert_int_equal(sharers.at[0].task, 0);
+	assert_int_equal(sharers.at[0].nr_windows, 2);
+	assert_null(sharers.at[0].unfit);
+	assert_int_equal(sharers.at[1].segment, 3);
+	assert_int_equal(sharers.at[1].task, 1);
+	assert_null(sharers.at[1].unfit);
+	assert_int_equal(sharers.at[2].segment, 5);
+	assert_non_null(strstr(sharers.at[2].unfit, "locked"));
+	assert_int_equal(sharers.at[3].segment, 6);
+	assert_non_null(strstr(sharers.at[3].unfit, "private"));
+	assert_int_equal(sharers.at[4].segment, 7);
+	assert_non_null(strstr(sharers.at[4].unfit, "System V"));
+	assert_int_equal(sharers.at[5].segment, 8);
+	assert_non_null(strstr(sharers.at[5].unfit, "huge"));
+
+	/* Pages 0 to 4 at 64, and 2 to 6 at 16. */
+	assert_null(fi_sharer_window(&sharers.at[0], PAGES(15)));
+	assert_int_equal(fi_sharer_window(&sharers.at[0], PAGES(16))->from, PAGES(2));
+	assert_null(fi_sharer_window(&sharers.at[0], PAGES(20)));
+	assert_int_equal(fi_sharer_window(&sharers.at[0], PAGES(67) + 1)->from, 0);
+	window = fi_sharer_window_of(&sharers.at[0], PAGES(1));
+	assert_int_equal(window->addr, PAGES(64));
+	window = fi_sharer_window_of(&sharers.at[0], PAGES(5));
+	assert_int_equal(window->addr, PAGES(16));
+	assert_null(fi_sharer_window_of(&sharers.at[0], PAGES(6)));
+	fi_sharers_done(&sharers);
+}
+
+static void test_sharers(void **state)
+{
+	static const struct memory_file files[] = {
+		{ 40, O_RDWR, 3, 1, 0, 32768, 0, "/dev/zero" }, /* shared anonymous memory */
+		{ 41, O_RDWR, 4, 1, 0, 16384, 7, "/dev/zero" }, /* a file with its name */
+		{ 42, O_RDWR, 6, 1, 0, 16384, 0, "/dev/zero" }, /* also mapped privately */
+		{ 43, O_RDWR, 9, 1, 0, 16384, 0, "memory" },	/* a file of which nobody is left */
+	};
+	struct fi_vma first[] = {
+		file_view_of(40, PAGES(16), 4), file_view_of(40, PAGES(64), 4),
+		file_view_of(41, PAGES(80), 4), view_of(5, PAGES(96), 0, 4),
+		view_of(7, PAGES(112), 0, 4),	file_view_of(43, PAGES(128), 4),
+		view_of(8, PAGES(144), 0, 4),
+	};
+	struct fi_vma second[] = { file_view_of(40, PAGES(16), 8), file_view_of(42, PAGES(32), 4) };
+	const struct fi_pagemap *pm;
+	struct fi_error err = { "" };
+	struct fi_image *image = NULL, *thawed = NULL;
+	struct fixture f;
+	int frozen;
+
+	(void)state;
+	first[0].pgoff = PAGES(2);
+	first[3].flags |= MAP_LOCKED;
+	first[4].status |= FI_VMA_SYSVIPC;
+	first[6].flags |= MAP_HUGETLB;
+	second[1].status = FI_VMA_REGULAR | FI_VMA_FILE_PRIVATE | FI_VMA_MEMFD;
+	begin(&f, 2);
+	builder_mm(&f.b, 1, first, FI_ARRAY_SIZE(first));
+	builder_mm(&f.b, 2, second, FI_ARRAY_SIZE(second));
+	add_files(&f.b, files, FI_ARRAY_SIZE(files));
+	for (uint32_t id = 3; id <= 9; id++)
+		add_simple(&f.b, id, 4);
+	assert_int_equal(fi_image_open_shared(f.b.dirfd, &image, &err), 0);
+	assert_sharers(image);
+	frozen = fi_image_freeze(image, &err);
+	assert_true(frozen >= 0);
+	fi_image_free(image);
+	assert_int_equal(fi_image_thaw(frozen, &thawed, &err), 0);
+	(void)close(frozen);
+	assert_sharers(thawed);
+	pm = fi_image_segment(thawed, 4);
+	assert_non_null(pm);
+	assert_int_equal(pm->nr_pages, 4);
+	assert_int_equal(fi_image_pages_file(thawed, pm->runs[0].file)->size, PAGES(4));
+	assert_null(fi_image_segment(thawed, 10));
+	fi_image_free(thawed);
+	f.image = NULL;
+	builder_done(&f.b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_written), cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_mapped),	cmocka_unit_test(test_sysv),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files),	cmocka_unit_test(test_sharers),
 	};
 
 	return cmocka_run_group_tests_name("images/segments", tests, NULL, NULL);

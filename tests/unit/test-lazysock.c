@@ -146,6 +146,31 @@ static void tasks_zombies_and_the_end(void **state)
 	(void)close(uffd);
 }
 
+/* What the plugin says of shared memory. */
+static void files_and_watches(void **state)
+{
+	struct fi_lazy_msg msg;
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	say_word((int32_t)(FI_LAZYSOCK_FILE + 3));
+	say_fds("x", 1, &fd, 1);
+	say_word((int32_t)(FI_LAZYSOCK_WATCH + FI_LAZYSOCK_SHARERS - 1));
+	say_fds("x", 1, &fd, 1);
+
+	assert_int_equal(next(&msg), 0);
+	assert_int_equal(msg.kind, FI_LAZY_FILE);
+	assert_int_equal(msg.vpid, 3);
+	assert_true(same_file(msg.uffd, fd));
+	(void)close(msg.uffd);
+	assert_int_equal(next(&msg), 0);
+	assert_int_equal(msg.kind, FI_LAZY_WATCH);
+	assert_int_equal(msg.vpid, FI_LAZYSOCK_SHARERS - 1);
+	assert_int_equal(msg.pid, getpid());
+	(void)close(msg.uffd);
+	assert_int_equal(next(&msg), -EAGAIN);
+	(void)close(fd);
+}
+
 /* CRIU's tasks share the connection; each sends its own. */
 static void the_pid_is_the_senders(void **state)
 {
@@ -474,6 +499,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(tasks_zombies_and_the_end),
+		TEST(files_and_watches),
 		TEST(the_pid_is_the_senders),
 		TEST(words_in_pieces),
 		TEST(vpids_that_make_no_sense),

@@ -62,9 +62,9 @@ static void accepts(const char *line, const struct fi_serve_options *want)
 	    !same(got.json, want->json) || !same(got.trace, want->trace) ||
 	    got.level != want->level || got.images_dir_fd != want->images_dir_fd ||
 	    got.status_fd != want->status_fd || got.parent_pidfd != want->parent_pidfd ||
-	    got.daemon != want->daemon || got.no_sandbox != want->no_sandbox ||
-	    got.no_keeper != want->no_keeper || got.help != want->help ||
-	    got.version != want->version || got.drain != want->drain ||
+	    got.lazy_shared != want->lazy_shared || got.daemon != want->daemon ||
+	    got.no_sandbox != want->no_sandbox || got.no_keeper != want->no_keeper ||
+	    got.help != want->help || got.version != want->version || got.drain != want->drain ||
 	    got.drain_rate != want->drain_rate || got.threads != want->threads ||
 	    !same(got.container, want->container))
 		fail_msg("'%s': not what was expected", line);
@@ -118,6 +118,8 @@ static void ours_and_the_plugins(void **state)
 	want.images_dir_fd = 5;
 	want.parent_pidfd = 0;
 	accepts("--json report.json --images-dir-fd 5 --parent-pidfd 0", &want);
+	want.lazy_shared = true;
+	accepts("--json report.json --images-dir-fd 5 --parent-pidfd 0 --lazy-shared", &want);
 	want = defaults();
 	want.no_sandbox = true;
 	accepts("--no-sandbox", &want);

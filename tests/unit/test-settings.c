@@ -73,6 +73,7 @@ static void nothing_said_is_built_in(void **state)
 		comes_from((enum fi_key)i, FI_ORIGIN_BUILT_IN, 0);
 	assert_int_equal(settings.mode, FI_MODE_AUTO);
 	is(FI_KEY_EAGER, "none");
+	is(FI_KEY_LAZY_SHARED, "no");
 	is(FI_KEY_DRAIN, "background");
 	is(FI_KEY_DRAIN_RATE, "0");
 	is(FI_KEY_THREADS, "auto");
@@ -92,7 +93,8 @@ static void every_key_is_taken(void **state)
 			       "threads = 3\n"
 			       "log-level = debug\n"
 			       "log-file = /var/log/a#b.log\n"
-			       "trace = yes"),
+			       "trace = yes\n"
+			       "lazy-shared = yes"),
 			 0);
 	assert_int_equal(settings.mode, FI_MODE_TRANSPARENT);
 	assert_int_equal(settings.minimum_size, 1 << 30);
@@ -106,6 +108,8 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(settings.log_level, 4);
 	assert_string_equal(settings.log_file, "/var/log/a#b.log");
 	assert_true(settings.trace);
+	assert_true(settings.lazy_shared);
+	is(FI_KEY_LAZY_SHARED, "yes");
 	is(FI_KEY_MINIMUM_SIZE, "1G");
 	is(FI_KEY_DRAIN_RATE, "1M");
 	is(FI_KEY_EAGER, "heap sysv 7f0000000000-7f0000001000");
@@ -137,6 +141,8 @@ static void errors_name_their_lines(void **state)
 	refuses("threads = 0", "'0' is no value of threads");
 	refuses("threads = 17", "'17' is no value of threads");
 	refuses("log-level = 3", "'3' is no value of log-level");
+	refuses("lazy-shared = memfd",
+		"'memfd' is no value of lazy-shared, which is one of: no, yes");
 	refuses("trace = faults.json",
 		"'faults.json' is no value of trace, which is one of: no, yes");
 	refuses("eager = stacks", "line 1: 'stacks' is no value of eager");

@@ -47,6 +47,27 @@ const struct fi_pages_file *fi_image_pages_file(const struct fi_image *image, si
 	return &((const struct toy *)(const void *)image)->pages;
 }
 
+/* And restore/pools.c: the toy has no tasks. */
+size_t fi_image_nr_tasks(const struct fi_image *image)
+{
+	return 0;
+}
+
+const struct fi_task_image *fi_image_task(const struct fi_image *image, size_t i)
+{
+	return NULL;
+}
+
+const struct fi_pagemap *fi_image_segment(const struct fi_image *image, uint32_t id)
+{
+	return NULL;
+}
+
+bool fi_image_is_anonymous(const struct fi_image *image, uint64_t id, uint32_t *segment)
+{
+	return false;
+}
+
 static void make_bytes(struct toy *toy)
 {
 	uint64_t *words = NULL;

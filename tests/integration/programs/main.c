@@ -30,7 +30,7 @@ static const struct scenario *const tables[] = {
 	fork_scenarios,	  move_scenarios,     unmap_scenarios,	   protect_scenarios,
 	advise_scenarios, thread_scenarios,   syscall_scenarios,   life_scenarios,
 	shape_scenarios,  survival_scenarios, neighbour_scenarios, confined_scenarios,
-	shared_scenarios,
+	shared_scenarios, pool_scenarios,
 };
 
 /* Arrays, not pointers to argv: they are read at the moments when nothing may go wrong. */

@@ -41,6 +41,7 @@ extern const struct scenario survival_scenarios[];
 extern const struct scenario confined_scenarios[];
 extern const struct scenario neighbour_scenarios[];
 extern const struct scenario shared_scenarios[];
+extern const struct scenario pool_scenarios[];
 
 /* Says what is wrong in the result file and ends this process with 1.  Async-signal-safe but for
  * the formatting, so that children of threads may use it. */

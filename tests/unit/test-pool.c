@@ -1,0 +1,439 @@
+/* tests/unit/test-pool.c - pools, stepped by hand, against the real kernel and a plain model.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Programs (forked children of the test) share a segment, watch what they have mapped of it, and hand
+ * that over.  They read, write and change their mappings as they are told, while the test steps
+ * the pool: which step comes next, and whether one comes at all, is chance.  A table of what each page is to hold is
+ * the model.
+ */
+#include "config.h"
+
+#include "tests/unit/cmocka-first.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plugin/pass.h"
+#include "restore/pidfd.h"
+#include "restore/pool.h"
+#include "restore/uffd.h"
+#include "tests/unit/toy-image.h"
+
+#define PAGES	 192
+#define PROGRAMS 3
+#define BASE	 UINT64_C(0x200000000000)
+#define AWAY	 UINT64_C(0x210000000000)
+
+/* The image has nothing for these. */
+#define HOLE_FROM 64
+#define HOLE_NR	  32
+
+/* --- the programs ------------------------------------------------------------------------------ */
+
+enum order { READ, WRITE, FORK, REMOVE, DONTNEED, UNMAP, MOVE, DUPLICATE, NR_ORDERS };
+
+struct command {
+	enum order order;
+	uint64_t page, nr, word;
+};
+
+static volatile uint64_t *word_at(uint64_t base, uint64_t page)
+{
+	return (volatile uint64_t *)(uintptr_t)(base + page * PAGE);
+}
+
+static void *at(uint64_t page)
+{
+	return (void *)(uintptr_t)(BASE + page * PAGE);
+}
+
+/* Returns what it has seen; all ones: something went wrong. */
+static uint64_t obey(const struct command *c)
+{
+	void *map;
+	int status;
+	pid_t pid;
+
+	switch (c->order) {
+	case READ:
+		return *word_at(BASE, c->page);
+	case WRITE:
+		*word_at(BASE, c->page) = c->word;
+		return c->word;
+	case FORK: /* the child sees what its parent does */
+		pid = fork();
+		if (pid == 0)
+			_exit(*word_at(BASE, c->page) != c->word);
+		return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : UINT64_MAX;
+	case REMOVE:
+	case DONTNEED:
+		return madvise(at(c->page), c->nr * PAGE,
+			       c->order == REMOVE ? MADV_REMOVE : MADV_DONTNEED) == 0
+			       ? 0
+			       : UINT64_MAX;
+	case UNMAP:
+		return munmap(at(c->page), c->nr * PAGE) == 0 ? 0 : UINT64_MAX;
+	case MOVE: /* there and back again */
+		map = mremap(at(c->page), c->nr * PAGE, c->nr * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     (void *)(uintptr_t)AWAY);
+		if (map == MAP_FAILED || *word_at(AWAY, 0) != c->word)
+			return UINT64_MAX;
+		map = mremap(map, c->nr * PAGE, c->nr * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     at(c->page));
+		return map == MAP_FAILED ? UINT64_MAX : 0;
+	case DUPLICATE:
+		map = mremap(at(c->page), 0, c->nr * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     (void *)(uintptr_t)AWAY);
+		if (map == MAP_FAILED || *word_at(AWAY, 0) != c->word)
+			return UINT64_MAX;
+		return munmap(map, c->nr * PAGE) == 0 ? 0 : UINT64_MAX;
+	default:
+		return UINT64_MAX;
+	}
+}
+
+static _Noreturn void be_program(int socket, int file)
+{
+	void *map = mmap(at(0), PAGES * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0);
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct command command;
+	char byte = 0;
+
+	/* What the test has of others would stay open here. */
+	for (uint32_t i = 0; i < fi_ledger()->nr_watches; i++)
+		if (fi_ledger()->watches[i].state == FI_SLOT_LIVE)
+			(void)close(fi_ledger()->watches[i].uffd);
+	if (map != at(0) || uffd < 0 || fi_uffd_agree(uffd) < 0 ||
+	    fi_uffd_register(uffd, BASE, PAGES * PAGE) < 0 || fi_pass(socket, &byte, 1, uffd) < 0)
+		_exit(1);
+	(void)close(uffd);
+	(void)close(file);
+	while (recv(socket, &command, sizeof(command), 0) == sizeof(command) &&
+	       command.order != NR_ORDERS) {
+		uint64_t seen = obey(&command);
+
+		if (send(socket, &seen, sizeof(seen), MSG_NOSIGNAL) != sizeof(seen))
+			_exit(1);
+	}
+	_exit(0);
+}
+
+/* --- the pool ---------------------------------------------------------------------------------- */
+
+struct program {
+	pid_t pid;
+	int socket;
+	struct fi_watch *watch;
+};
+
+struct world {
+	uint64_t random;
+	struct toy *toy;
+	struct fi_window window;
+	struct fi_sharer sharer;
+	struct fi_pool *pool; /* NULL: it has ended */
+	int own;
+	bool paused; /* nothing is drained, and no engine dies */
+	struct program programs[PROGRAMS];
+	uint64_t want[PAGES]; /* the first word of each page */
+};
+
+static struct fi_pool_record *record(void)
+{
+	return &fi_ledger()->pools[0];
+}
+
+static void start_program(struct world *w, struct program *program)
+{
+	struct fi_watch_record *watch = fi_watch_take();
+	int pair[2], uffd;
+	char byte;
+
+	assert_non_null(watch);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	program->pid = fork();
+	assert_true(program->pid >= 0);
+	if (program->pid == 0)
+		be_program(pair[1], record()->file);
+	(void)close(pair[1]);
+	program->socket = pair[0];
+	assert_int_equal(fi_pass_take(pair[0], &byte, 1, &uffd), 0);
+	watch->uffd = uffd;
+	watch->pid = program->pid;
+	watch->pidfd = fi_pidfd_open(program->pid);
+	watch->state = FI_SLOT_LIVE;
+	assert_int_equal(fi_pool_watch(w->pool, watch, &w->sharer, &program->watch), 0);
+}
+
+static void begin(struct world *w, uint64_t seed)
+{
+	const struct fi_vma vma = { .start = 0, .end = PAGES * PAGE, .lazy = true };
+	const struct fi_run runs[] = {
+		{ .addr = 0, .nr_pages = HOLE_FROM, .lazy = true },
+		{ .addr = (HOLE_FROM + HOLE_NR) * PAGE,
+		  .nr_pages = PAGES - HOLE_FROM - HOLE_NR,
+		  .lazy = true },
+	};
+	int file = memfd_create("pool", MFD_CLOEXEC);
+
+	*w = (struct world){ .random = seed, .window = { BASE, 0, PAGES * PAGE } };
+	w->sharer = (struct fi_sharer){ .windows = &w->window, .nr_windows = 1 };
+	w->toy = toy_new(&vma, 1, runs, 2);
+	for (uint64_t i = 0; i < PAGES; i++)
+		w->want[i] = i >= HOLE_FROM && i < HOLE_FROM + HOLE_NR ? 0 : toy_word(i * PAGE);
+	assert_true(file >= 0);
+	assert_int_equal(ftruncate(file, PAGES * PAGE), 0);
+	w->own = fi_uffd_own();
+	assert_true(w->own >= 0);
+	*record() = (struct fi_pool_record){ .segment = 7, .file = file };
+	record()->state = FI_POOL_LIVE;
+	assert_int_equal(
+		fi_pool_new(record(), &w->toy->pagemap, w->toy->source, w->own, 8, &w->pool), 0);
+	assert_int_equal(fi_pool_nr_owed(w->pool), PAGES - HOLE_NR);
+	for (size_t i = 0; i < PROGRAMS; i++)
+		start_program(w, &w->programs[i]);
+}
+
+static bool is_ready(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) > 0;
+}
+
+/* Everything that a thread of pools.c might do next. */
+static void step(struct world *w)
+{
+	const size_t i = toy_random(&w->random, PROGRAMS);
+	struct fi_watch *watch = w->programs[i].watch;
+
+	if (!w->pool)
+		return;
+	if (!watch->shut && !watch->dead && is_ready(watch->record->uffd))
+		fi_pool_hear(watch);
+	if (w->pool->hurried || (!w->paused && toy_random(&w->random, 40) == 0))
+		(void)fi_pool_drain(w->pool);
+	if (fi_pool_look(w->pool)) {
+		fi_pool_end(w->pool);
+		w->pool = NULL;
+	}
+}
+
+/* The engine dies, and another one finds what there is. */
+static void take_over(struct world *w)
+{
+	struct fi_ledger *ledger = fi_ledger();
+
+	fi_pool_free(w->pool);
+	(void)close(w->own);
+	w->own = fi_uffd_own();
+	assert_int_equal(
+		fi_pool_new(record(), &w->toy->pagemap, w->toy->source, w->own, 8, &w->pool), 0);
+	for (uint32_t i = 0; i < ledger->nr_watches; i++) {
+		struct fi_watch_record *watch = &ledger->watches[i];
+		struct fi_watch *found;
+
+		if (watch->state != FI_SLOT_LIVE)
+			continue;
+		assert_int_equal(fi_pool_watch(w->pool, watch, &w->sharer, &found), 0);
+		fi_pool_recover(found);
+		for (size_t p = 0; p < PROGRAMS; p++)
+			if (w->programs[p].pid == watch->pid)
+				w->programs[p].watch = found;
+	}
+}
+
+static uint64_t tell(struct world *w, size_t i, struct command command)
+{
+	const int socket = w->programs[i].socket;
+	uint64_t seen = 0;
+
+	assert_int_equal(send(socket, &command, sizeof(command), MSG_NOSIGNAL), sizeof(command));
+	while (!is_ready(socket)) {
+		if (w->pool && !w->paused && toy_random(&w->random, 200) == 0)
+			take_over(w);
+		step(w);
+	}
+	assert_int_equal(recv(socket, &seen, sizeof(seen), 0), sizeof(seen));
+	return seen;
+}
+
+static void end_program(struct program *program)
+{
+	const struct command command = { .order = NR_ORDERS };
+	int status;
+
+	if (program->pid == 0)
+		return;
+	/* Its siblings have copies of our end. */
+	assert_int_equal(send(program->socket, &command, sizeof(command), MSG_NOSIGNAL),
+			 sizeof(command));
+	(void)close(program->socket);
+	assert_int_equal(waitpid(program->pid, &status, 0), program->pid);
+	assert_int_equal(status, 0);
+	program->pid = 0;
+}
+
+static void end(struct world *w)
+{
+	for (size_t i = 0; i < PROGRAMS; i++)
+		end_program(&w->programs[i]);
+	while (w->pool)
+		step(w); /* nobody wants the rest */
+	assert_int_equal(record()->state, FI_POOL_NONE);
+	for (uint32_t i = 0; i < fi_ledger()->nr_watches; i++)
+		assert_int_equal(fi_ledger()->watches[i].state, FI_SLOT_FREE);
+	(void)close(w->own);
+	toy_free(w->toy);
+}
+
+/* --- the tests --------------------------------------------------------------------------------- */
+
+static void read_page(struct world *w, size_t program, uint64_t page)
+{
+	const struct command command = { .order = READ, .page = page };
+
+	assert_int_equal(tell(w, program, command), w->want[page]);
+}
+
+static void write_page(struct world *w, size_t program, uint64_t page)
+{
+	const struct command command = { .order = WRITE,
+					 .page = page,
+					 .word = toy_random(&w->random, 1000) };
+
+	w->want[page] = command.word;
+	assert_int_equal(tell(w, program, command), command.word);
+}
+
+/* One of the calls that wait until the pool is whole. */
+static void change(struct world *w, size_t program, enum order order)
+{
+	struct command c = { .order = order };
+
+	c.page = toy_random(&w->random, PAGES);
+	c.nr = 1 + toy_random(&w->random, PAGES - c.page);
+	c.word = w->want[c.page];
+	assert_int_equal(tell(w, program, c), 0);
+	for (uint64_t i = c.page; order == REMOVE && i < c.page + c.nr; i++)
+		w->want[i] = 0;
+}
+
+/* The last act of a program, since it has a gap then. */
+static void unmap(struct world *w, size_t program)
+{
+	change(w, program, UNMAP);
+	end_program(&w->programs[program]);
+}
+
+static void act(struct world *w)
+{
+	const size_t program = toy_random(&w->random, PROGRAMS);
+	const uint64_t page = toy_random(&w->random, PAGES), dice = toy_random(&w->random, 100);
+
+	if (w->programs[program].pid == 0)
+		return;
+	if (dice < 60)
+		read_page(w, program, page);
+	else if (dice < 97)
+		write_page(w, program, page);
+	else if (dice < 98)
+		unmap(w, program);
+	else
+		change(w, program, FORK + (enum order)toy_random(&w->random, UNMAP - FORK));
+}
+
+static void pages_are_what_they_should_be(void **state)
+{
+	uint64_t seed = toy_seed("test-pool");
+
+	for (int round = 0; round < 12; round++) {
+		struct world w;
+
+		begin(&w, toy_random(&seed, UINT64_MAX) | 1);
+		for (int i = 0; i < 150; i++)
+			act(&w);
+		for (uint64_t page = 0; page < PAGES; page++)
+			for (size_t i = 0; i < PROGRAMS; i++)
+				if (w.programs[i].pid)
+					read_page(&w, i, page);
+		end(&w);
+	}
+}
+
+/* Each kind of change comes first, when all is owed. */
+static void a_change_waits_for_all(void **state)
+{
+	uint64_t seed = toy_seed("test-pool");
+
+	for (enum order order = FORK; order < NR_ORDERS; order++) {
+		struct world w;
+
+		begin(&w, toy_random(&seed, UINT64_MAX) | 1);
+		change(&w, 0, order);
+		assert_null(w.pool);
+		for (uint64_t page = 0; page < PAGES; page++)
+			read_page(&w, 1, page);
+		end(&w);
+	}
+}
+
+static void nobody_is_left(void **state)
+{
+	struct world w;
+
+	begin(&w, 1);
+	w.paused = true;
+	read_page(&w, 1, 5);
+	for (size_t i = 0; i < PROGRAMS; i++)
+		end_program(&w.programs[i]);
+	while (w.pool)
+		step(&w);
+	assert_int_equal(record()->count.demanded, 1);
+	assert_int_equal(record()->count.dropped, PAGES - HOLE_NR - 1);
+	end(&w);
+}
+
+/* Its tasks do not run on. */
+static void what_cannot_be_read_kills(void **state)
+{
+	const struct command command = { .order = READ, .page = 3 };
+	struct world w;
+	int status;
+
+	begin(&w, 1);
+	assert_int_equal(ftruncate(w.toy->pages.fd, 0), 0);
+	assert_int_equal(send(w.programs[1].socket, &command, sizeof(command), 0), sizeof(command));
+	while (w.pool)
+		step(&w);
+	for (size_t i = 0; i < PROGRAMS; i++) {
+		assert_int_equal(waitpid(w.programs[i].pid, &status, 0), w.programs[i].pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		(void)close(w.programs[i].socket);
+		w.programs[i].pid = 0;
+	}
+	end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pages_are_what_they_should_be),
+		cmocka_unit_test(a_change_waits_for_all),
+		cmocka_unit_test(nobody_is_left),
+		cmocka_unit_test(what_cannot_be_read_kills),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
