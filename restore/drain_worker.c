@@ -8,7 +8,6 @@
 
 #include "restore/drain.h"
 #include "restore/fate.h"
-#include "restore/share.h"
 #include "restore/workers.h"
 
 /* Chunks of one space before the next one gets its turn: some claims. */
@@ -253,7 +252,8 @@ static uint64_t enter(struct shift *shift, struct fi_space *space)
 /* Where CPUs are short, whoever is waited for comes first. */
 static void share_cpus(struct shift *shift)
 {
-	uint64_t excess = fi_share_excess(&shift->share, fi_now_ns());
+	uint64_t excess =
+		fi_share_excess(&shift->share, shift->worker->engine->share_fd, fi_now_ns());
 
 	if (excess)
 		nap((long)excess);

@@ -254,6 +254,7 @@ int fi_engine_new(const struct fi_engine_watcher *watcher, struct fi_trace *trac
 	(void)pthread_mutex_init(&engine->lock, NULL);
 	(void)pthread_mutex_init(&engine->guard_lock, NULL);
 	fi_room_init(&engine->room);
+	engine->share_fd = fi_share_open();
 	fi_cond_init(&engine->relieved_back);
 	fi_cond_init(&engine->work);
 	fi_cond_init(&engine->stop);
@@ -527,6 +528,7 @@ bool fi_engine_free(struct fi_engine *engine)
 	(void)pthread_cond_destroy(&engine->work);
 	(void)pthread_mutex_destroy(&engine->guard_lock);
 	fi_room_done(&engine->room);
+	fi_close(&engine->share_fd);
 	(void)pthread_mutex_destroy(&engine->lock);
 	free(engine);
 	return true;

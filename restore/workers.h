@@ -18,6 +18,7 @@
 #include "restore/priority.h"
 #include "restore/relief.h"
 #include "restore/room.h"
+#include "restore/share.h"
 #include "restore/trace.h"
 #include "restore/witness.h"
 
@@ -93,6 +94,7 @@ struct fi_engine {
 
 	_Atomic unsigned nr_relieved; /* threads that were, and are still in their step */
 	pthread_cond_t relieved_back; /* with lock */
+	int share_fd;		      /* share.h */
 	struct fi_room room;	      /* where threads may run */
 };
 

@@ -107,7 +107,7 @@ restored_twice()
 	trap - EXIT
 	grep -F ') faultin: ' "$case/work/restore.log" | tap_comment
 	tail_log "$case/work/faultin.log"
-	[ "$lazy" = maybe ] || grep -qsE '^faultin: complete: [1-9]' "$case/work/faultin.log" ||
+	[ "$lazy" = maybe ] || until_true 30 grep -qsE '^faultin: complete: [1-9]' "$case/work/faultin.log" ||
 		die "nothing of it was lazy"
 	grep -q 'Plugin "faultin"' "$case/work/restore.log" || die "the plugin had no part in it"
 }

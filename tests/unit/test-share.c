@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "restore/share.h"
@@ -46,48 +47,91 @@ static uint64_t next_excess(struct fi_share *share)
 {
 	uint64_t excess;
 
-	while ((excess = fi_share_excess(share, fi_now_ns())) == 0)
+	while ((excess = fi_share_excess(share, -1, fi_now_ns())) == 0)
 		;
 	return excess;
 }
 
-static void one_of_many_on_a_cpu_is_asked_longer_and_longer(void **state)
+/* Nobody knows how many the others are: that this thread loses its CPU is enough. */
+static void one_of_many_on_a_cpu_is_asked_to_stay_away(void **state)
 {
 	struct fi_share share = { 0 };
 	pthread_t threads[NR_OTHERS];
-	uint64_t last = 0, excess;
 
 	stay_on_one_cpu();
 	for (int i = 0; i < NR_OTHERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, want_cpu, NULL), 0);
-	while (last < FI_SHARE_NAP_MAX_NS) {
-		excess = next_excess(&share);
-		/* It may have had more than its share meanwhile, and then begins again. */
-		assert_true(excess == 2 * last || excess <= last || last == 0);
-		assert_true(excess <= FI_SHARE_NAP_MAX_NS);
-		last = excess;
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = share.looked, excess = next_excess(&share);
+
+		assert_true(excess > 0 && excess <= FI_SHARE_NAP_MAX_NS);
+		assert_true(share.looked >= before + excess);
 	}
 	stop = true;
 	for (int i = 0; i < NR_OTHERS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
+/* The machine's own figure: these threads, at least. */
+static void many_are_counted(void **state)
+{
+	struct fi_share share = { .cpus = 1, .since = fi_now_ns() };
+	pthread_t threads[NR_OTHERS];
+	int fd = fi_share_open();
+
+	assert_true(fd >= 0);
+	stop = false;
+	for (int i = 0; i < NR_OTHERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, want_cpu, NULL), 0);
+	/* With one CPU they would be a crowd, and nothing has to be lost to them. */
+	assert_true(fi_share_excess(&share, fd, fi_now_ns()) > 0);
+	stop = true;
+	for (int i = 0; i < NR_OTHERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+static void the_more_want_a_cpu_the_longer(void **state)
+{
+	const uint64_t max = FI_SHARE_NAP_MAX_NS;
+
+	for (uint64_t cpus = 1; cpus <= 1024; cpus *= 2) {
+		uint64_t last = 0;
+
+		assert_int_equal(fi_share_nap(0, cpus, false, max), 0);
+		assert_int_equal(fi_share_nap(3 * cpus, cpus, false, max), 0);
+		assert_true(fi_share_nap(3 * cpus + 1, cpus, false, max) > 0);
+		assert_true(fi_share_nap(0, cpus, true, max) > 0);
+		for (uint64_t running = 0; running < 100 * cpus; running++) {
+			uint64_t nap = fi_share_nap(running, cpus, true, max);
+
+			assert_true(nap >= last && nap <= max);
+			assert_true(nap == fi_share_nap(running, cpus, false, max) ||
+				    running <= 3 * cpus);
+			last = nap;
+		}
+		assert_int_equal(last, max);
+		assert_int_equal(fi_share_nap(UINT64_MAX, cpus, false, max), max);
+	}
+}
+
 static void between_two_looks_nothing_is_asked(void **state)
 {
 	uint64_t now = fi_now_ns();
-	struct fi_share share = { .looked = now, .nap = FI_SHARE_NAP_MAX_NS };
+	struct fi_share share = { .looked = now };
 
-	assert_int_equal(fi_share_excess(&share, now), 0);
-	assert_int_equal(fi_share_excess(&share, now + 1), 0);
+	assert_int_equal(fi_share_excess(&share, -1, now), 0);
+	assert_int_equal(fi_share_excess(&share, -1, now + 1), 0);
 	assert_int_equal(share.looked, now);
-	assert_int_equal(share.nap, FI_SHARE_NAP_MAX_NS);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(between_two_looks_nothing_is_asked),
-		cmocka_unit_test(one_of_many_on_a_cpu_is_asked_longer_and_longer),
+		cmocka_unit_test(the_more_want_a_cpu_the_longer),
+		cmocka_unit_test(many_are_counted),
+		cmocka_unit_test(one_of_many_on_a_cpu_is_asked_to_stay_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
