@@ -96,8 +96,11 @@ int fi_handover_finish(int fd, int timeout_ms)
 	while (r == 0) {
 		uint64_t now = fi_now_ns();
 
-		if (now >= until)
-			return -ETIMEDOUT;
+		if (now >= until) {
+			/* From here on it cannot answer any more, and sees that; it may just have. */
+			(void)shutdown(fd, SHUT_RDWR);
+			return recv(fd, &byte, 1, MSG_DONTWAIT) == 1 ? 0 : -ETIMEDOUT;
+		}
 		if (poll(&pfd, 1, (int)((until - now) / 1000000) + 1) < 0)
 			r = errno == EINTR ? 0 : -errno;
 		else if (pfd.revents)

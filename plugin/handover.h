@@ -23,7 +23,7 @@ int fi_handover_zombie(int fd, uint32_t vpid);
 int fi_handover_file(int fd, uint32_t sharer, int file);
 int fi_handover_watch(int fd, uint32_t sharer, pid_t pid, int uffd);
 
-/* Also -EPIPE: the engine has gone without an answer; -ETIMEDOUT. */
+/* Also -EPIPE: the engine has gone without an answer; -ETIMEDOUT: it has not given one, and cannot any more. */
 int fi_handover_finish(int fd, int timeout_ms);
 
 #endif

@@ -489,6 +489,21 @@ int fi_pool_watch(struct fi_pool *pool, struct fi_watch_record *record,
 	return 0;
 }
 
+/* Under the lock. */
+static void drop_all(struct fi_pool *pool)
+{
+	count(&pool->record->count.dropped, pool->nr_owed);
+	memset(pool->owed, 0, (pool->size / 64 + 1) * sizeof(pool->owed[0]));
+	pool->nr_owed = 0;
+}
+
+void fi_pool_let_go(struct fi_pool *pool)
+{
+	(void)pthread_mutex_lock(&pool->lock);
+	drop_all(pool);
+	(void)pthread_mutex_unlock(&pool->lock);
+}
+
 bool fi_pool_look(struct fi_pool *pool)
 {
 	bool alive = false, whole;
@@ -502,11 +517,8 @@ bool fi_pool_look(struct fi_pool *pool)
 	}
 	(void)pthread_mutex_lock(&pool->lock);
 	whole = pool->nr_copying == 0 && (!alive || (pool->nr_owed == 0 && !pool->doomed));
-	if (whole && pool->nr_owed) {
-		count(&pool->record->count.dropped, pool->nr_owed);
-		memset(pool->owed, 0, (pool->size / 64 + 1) * sizeof(pool->owed[0]));
-		pool->nr_owed = 0;
-	}
+	if (whole)
+		drop_all(pool);
 	(void)pthread_mutex_unlock(&pool->lock);
 	return whole;
 }

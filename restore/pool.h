@@ -94,6 +94,9 @@ uint64_t fi_pool_drain(struct fi_pool *pool);
 /* It cannot be served: its tasks are killed. */
 void fi_pool_doom(struct fi_pool *pool, const char *why);
 
+/* Nothing is owed to anybody from here on; before the first copy. */
+void fi_pool_let_go(struct fi_pool *pool);
+
 /* Looks who has gone.  True: nothing is owed to anybody any more. */
 bool fi_pool_look(struct fi_pool *pool);
 

@@ -378,6 +378,15 @@ void fi_pools_free(struct fi_pools *pools)
 	free(pools);
 }
 
+void fi_pools_let_go(struct fi_pools *pools)
+{
+	(void)pthread_mutex_lock(&pools->lock);
+	for (uint32_t i = 0; i < FI_POOLS; i++)
+		if (pools->at[i])
+			fi_pool_let_go(pools->at[i]);
+	(void)pthread_mutex_unlock(&pools->lock);
+}
+
 void fi_pools_restored(struct fi_pools *pools)
 {
 	pools->restored = true;

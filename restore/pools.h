@@ -49,6 +49,9 @@ int fi_pools_start(struct fi_pools *pools, const struct fi_pools_watcher *watche
 int fi_pools_file(struct fi_pools *pools, uint32_t sharer, int file);
 int fi_pools_watch(struct fi_pools *pools, uint32_t sharer, int uffd, pid_t pid);
 
+/* Before the restore is finished: somebody else has filled them, and nothing is watched any more. */
+void fi_pools_let_go(struct fi_pools *pools);
+
 /* The restore is finished: pools may end; or it has failed: their tasks are killed. */
 void fi_pools_restored(struct fi_pools *pools);
 void fi_pools_abandon(struct fi_pools *pools);

@@ -189,13 +189,15 @@ static void on_shared(struct session *session, const struct fi_lazy_msg *msg)
 }
 
 /* All that there is to serve is in the ledger.  An engine that takes over says it again: the one before
- * may have had no time. */
-static void answer(struct session *session)
+ * may have had no time.  False: nobody has heard it. */
+static bool answer(struct session *session)
 {
 	char byte = 0;
 
-	if (session->config->answers && write(session->record->criu.fd, &byte, 1) != 1)
-		fi_log(FI_LOG_INFO, "nobody waits to hear that all is served: %s", strerror(errno));
+	if (!session->config->answers || write(session->record->criu.fd, &byte, 1) == 1)
+		return true;
+	fi_log(FI_LOG_INFO, "nobody waits to hear that all is served: %s", strerror(errno));
+	return false;
 }
 
 static void on_finished(struct session *session)
@@ -203,7 +205,9 @@ static void on_finished(struct session *session)
 	session->record->restored = fi_now_ns();
 	session->record->phase = RUNNING;
 	fi_log(FI_LOG_INFO, "the restore is finished, draining");
-	answer(session);
+	/* The plugin has waited too long, and has filled everything by now. */
+	if (!answer(session) && session->pools)
+		fi_pools_let_go(session->pools);
 	fi_engine_restored(session->engine);
 }
 
@@ -567,7 +571,7 @@ static int serve_heritage(struct session *session)
 	if (session->record->phase == FAILED)
 		fi_engine_abandon(session->engine);
 	if (session->record->phase == RUNNING) {
-		answer(session);
+		(void)answer(session);
 		fi_engine_restored(session->engine);
 	}
 	for (size_t i = 0; r == 0 && i < session->heritage.nr; i++) {
