@@ -242,6 +242,9 @@ static void lazysock(void)
 	static const uint8_t task[] = { 0x04, 10, 0, 0, 0, 0x51, 0 };
 	static const uint8_t pieces[] = { 0x42, 10, 0, 0xc2, 0, 0, 0xd1, 0 };
 	static const uint8_t zombie[] = { 0x44, 0xf5, 0xff, 0xff, 0xff };
+	static const uint8_t shared[] = {
+		0x04, 3, 0, 0, 0x54, 0x51, 0, 0x44, 3, 0, 0, 0x55, 0x51, 0
+	};
 	static const uint8_t finished[] = { 0x44, 0x46, 0x54, 0x53, 0x52 };
 	uint8_t all[64];
 	size_t len = 0;
@@ -255,6 +258,7 @@ static void lazysock(void)
 	memcpy(all + len, finished, sizeof(finished));
 	len += sizeof(finished);
 	save("lazysock", "whole", all, len);
+	save("lazysock", "shared", shared, sizeof(shared));
 	save("lazysock", "zombie", zombie, sizeof(zombie));
 	save("lazysock", "finished", finished, sizeof(finished));
 }
