@@ -156,8 +156,8 @@ not_lazy()
 	remove_case "$1"
 }
 
-for name in forks removes moves writes; do
-	try_lazy "pool-$name" 8
+for name in pool-forks pool-removes pool-moves pool-writes; do
+	try_lazy "$name" 8
 done
 try_lazy pool-holes 6
 attempt "engines die" survives
