@@ -7,8 +7,8 @@
 #include "restore/share.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -38,12 +38,16 @@ static uint64_t running(int fd)
 {
 	char text[128];
 	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
-	uint64_t ret;
+	const char *slash;
 
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	return sscanf(text, "%*s %*s %*s %" SCNu64 "/", &ret) == 1 ? ret : 0;
+	/* After three averages: this many/there are. */
+	slash = strchr(text, '/');
+	while (slash && slash > text && slash[-1] != ' ')
+		slash--;
+	return slash ? strtoull(slash, NULL, 10) : 0;
 }
 
 static uint64_t nr_cpus(void)
