@@ -23,7 +23,7 @@ BY_PLUGIN = ("plugin", "transparent")
 
 # How often we look whether the work is done.  Its times are its own; a look wakes a CPU, which moves
 # threads about, ours and everybody's.
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
 
 
 class Late(Exception):
