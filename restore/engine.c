@@ -144,6 +144,7 @@ static void *guard_thread(void *arg)
 	struct fi_engine *engine = arg;
 
 	fi_room_enter(&engine->room, FI_ROOM_GUARD);
+	fi_priority_first();
 	(void)pthread_mutex_lock(&engine->guard_lock);
 	while (!engine->stopping) {
 		uint64_t now = fi_now_ns(), look_ns = FI_PLACEMENT_LOOK_AWAY_NS;

@@ -31,7 +31,7 @@
 
 /* Absence after the CPU turned out to be busy: twice as long each time, while it happens again
  * within FORGIVE_NS of the end of the last absence. */
-#define STARVED_NS    UINT64_C(500000000)
+#define STARVED_NS    UINT64_C(60000000)
 #define STARVED_TIMES 6
 #define FORGIVE_NS    UINT64_C(2000000000)
 
@@ -165,7 +165,10 @@ void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t n
 	/* A worker without progress is sent away whatever it says it is: it may have been stopped
 	 * halfway through coming near. */
 	if (waiting && placement->still >= STARVED_LOOKS)
-		go_away(placement, now + starved_ns(placement, now), "starving");
+		go_away(placement,
+			placement->cpu < 0 ? placement->away_until
+					   : now + starved_ns(placement, now),
+			"starving");
 	else if (!waiting && placement->cpu >= 0 && placement->still >= IDLE_LOOKS)
 		go_away(placement, now, "idle");
 	else

@@ -13,7 +13,7 @@
  * faults arrive.  As long as the thread that it wakes is on its CPU, each wake preempts it; when
  * that has not happened for a few rounds, the thread has been moved (somebody else woke up there at
  * the wrong moment) and the worker follows.  Where it would have to follow all the time it goes
- * away.  On a busy CPU an idle-class worker would starve; a guard of normal class looks once a
+ * away.  On a busy CPU an idle-class worker would starve; a guard that comes before all normal threads looks once a
  * millisecond and sends a worker away that has work and makes no progress.
  *
  * The functions of the worker are for the worker's own thread; the guard's may come at any time.

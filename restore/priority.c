@@ -7,6 +7,7 @@
 #include "restore/priority.h"
 
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +24,13 @@ bool fi_priority_may_return(void)
 		return true;
 	return syscall(SYS_capget, &header, data) == 0 &&
 	       (data[0].effective & (1u << CAP_SYS_NICE)) != 0;
+}
+
+void fi_priority_first(void)
+{
+	const struct sched_param param = { .sched_priority = 1 }; /* the lowest there is */
+
+	(void)sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
 }
 
 void fi_courtesy_init(struct fi_courtesy *courtesy)

@@ -1,7 +1,8 @@
-/* restore/priority.h - the drain is nobody's hurry: its threads give way to everybody.
+/* restore/priority.h - which threads come first, and which last.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
+ * The drain is nobody's hurry: its threads give way to everybody.
  * On a machine with CPUs to spare this changes nothing.  Where CPUs are short, the programs that
  * have been restored, and CRIU restoring others, come before pages that nobody waits for.
  *
@@ -19,6 +20,10 @@
 /* Whether the kernel lets a thread of ours that has given way (SCHED_IDLE, nice) be a normal one
  * again: with CAP_SYS_NICE, or RLIMIT_NICE of 20 or more. */
 bool fi_priority_may_return(void);
+
+/* The calling thread runs for microseconds at a time, and comes before all normal threads from now on (SCHED_FIFO);
+ * not so the threads that it starts.  Without permission nothing changes. */
+void fi_priority_first(void);
 
 /* Of one thread. */
 struct fi_courtesy {

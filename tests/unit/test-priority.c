@@ -1,4 +1,4 @@
-/* tests/unit/test-priority.c - a thread that gives way, and one that is hurried.
+/* tests/unit/test-priority.c - a thread that gives way, one that is hurried, one that comes first.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,6 +7,7 @@
 #include "tests/unit/cmocka-first.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 
@@ -81,11 +82,46 @@ static void without_the_right_nobody_gives_way(void **state)
 	assert_int_equal(nice_of(0), normal);
 }
 
+static void *class_of_mine(void *arg)
+{
+	*(int *)arg = sched_getscheduler(0);
+	return NULL;
+}
+
+static void *first(void *arg)
+{
+	int *classes = arg;
+	pthread_t thread;
+
+	fi_priority_first();
+	classes[0] = sched_getscheduler(0);
+	assert_int_equal(pthread_create(&thread, NULL, class_of_mine, &classes[1]), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	return NULL;
+}
+
+static void who_comes_first_does_so_alone(void **state)
+{
+	int classes[2] = { -1, -1 };
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, first, classes), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(classes[1], SCHED_OTHER);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	if (classes[0] == SCHED_OTHER) {
+		print_message("# SKIP: no class for real time here\n");
+		skip();
+	}
+	assert_int_equal(classes[0], SCHED_FIFO | SCHED_RESET_ON_FORK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_gives_way_can_be_hurried),
 		cmocka_unit_test(without_the_right_nobody_gives_way),
+		cmocka_unit_test(who_comes_first_does_so_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
