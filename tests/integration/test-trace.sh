@@ -123,8 +123,10 @@ outlives_its_engine()
 		die "the second engine tells nothing"
 	}
 	complete
+	# The fault at which the engine was killed may be counted already, and not yet written down.
 	traced "$work/summary.json" 'ended and dropped == 0 and len(engines) == 2' \
-		'len({(e["ts"], e["args"]["addr"]) for e in faults}) == len(faults) >= r["faults"]' \
+		'len({(e["ts"], e["args"]["addr"]) for e in faults}) == len(faults)' \
+		'len(faults) >= r["faults"] - 1' \
 		'len([e for e in events if e["name"] == "restore finished"]) == 1'
 	end_task
 }
