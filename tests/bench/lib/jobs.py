@@ -81,6 +81,16 @@ def memory_of_all(pids):
     return sum(m.get("smaps.Pss_Anon", 0) + m.get("smaps.Pss_Shmem", 0) for m in memories) / 1024
 
 
+def status_of_all(pid):
+    """The sums of what /proc/PID/status says of it and its descendants, in kB: an engine is a child of the
+    process that was started.  What they share is counted for each."""
+    sums = {}
+    for each in [pid] + descendants(pid):
+        for field, kb in memory_of(each, "status").items():
+            sums[field] = sums.get(field, 0) + kb
+    return sums
+
+
 def p95(values):
     values = sorted(values)
     return values[-(-len(values) * 95 // 100) - 1]
@@ -208,7 +218,7 @@ class Scale(Job):
 
         def look():
             if restore.engine:
-                for field, kb in memory_of(restore.engine.pid, "status").items():
+                for field, kb in status_of_all(restore.engine.pid).items():
                     peak[field] = max(peak.get(field, 0), kb)
 
         restore.watch = look
@@ -218,7 +228,7 @@ class Scale(Job):
             look()
         measures = restore.times()
         if peak:
-            measures["engine_anon_mib"] = peak["RssAnon"] / 1024
+            measures["engine_anon_mib"] = (peak["RssAnon"] + peak["RssShmem"]) / 1024
             measures["engine_pte_mib"] = peak["VmPTE"] / 1024
             measures["engine_hwm_mib"] = peak["VmHWM"] / 1024
         return measures
