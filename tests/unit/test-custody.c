@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "restore/drain.h"
+#include "restore/fate.h"
 #include "restore/smaps.h"
 #include "restore/takeover.h"
 #include "restore/uffd.h"
@@ -213,19 +214,15 @@ static void __attribute__((noreturn)) engine(void)
 		for (size_t i = 0; i < nr_spaces; i++) {
 			struct fi_space *space = spaces[i];
 			struct fi_claim claim = { 0 };
-			int r;
+			enum fi_fate fate;
 
 			(void)fi_demand_step(space, &birth);
 			if (space->parent && space->state == FI_SPACE_LIVE)
 				(void)fi_drain_step(space, &claim, FI_PACE_SHORT);
-			if (space->state == FI_SPACE_FAILED)
+			fate = fi_fate_called(space, true, false, &birth);
+			if (fate == FI_FATE_DOOM)
 				abort();
-			r = fi_space_probe(space);
-			if (r == -ESRCH)
-				space->state = FI_SPACE_GONE;
-			if (space->state == FI_SPACE_LIVE &&
-			    (fi_space_nr_owed(space) || fi_demand_unfinished(space) ||
-			     r == -EAGAIN))
+			if (fate != FI_FATE_END)
 				continue;
 			fi_space_retire(space);
 			fi_space_put(space);

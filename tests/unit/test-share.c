@@ -19,13 +19,32 @@
 #define NR_OTHERS 4
 
 static atomic_bool stop;
+static atomic_int nr_begun;
 
 static void *want_cpu(void *arg)
 {
 	(void)arg;
+	nr_begun++;
 	while (!stop)
 		;
 	return NULL;
+}
+
+static void start_others(pthread_t *threads)
+{
+	stop = false;
+	nr_begun = 0;
+	for (int i = 0; i < NR_OTHERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, want_cpu, NULL), 0);
+	while (nr_begun < NR_OTHERS)
+		(void)sched_yield();
+}
+
+static void end_others(pthread_t *threads)
+{
+	stop = true;
+	for (int i = 0; i < NR_OTHERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
 /* The calling thread, and those that it starts from then on. */
@@ -59,35 +78,35 @@ static void one_of_many_on_a_cpu_is_asked_to_stay_away(void **state)
 	pthread_t threads[NR_OTHERS];
 
 	stay_on_one_cpu();
-	for (int i = 0; i < NR_OTHERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, want_cpu, NULL), 0);
+	start_others(threads);
 	for (int i = 0; i < 5; i++) {
 		uint64_t before = share.looked, excess = next_excess(&share);
 
 		assert_true(excess > 0 && excess <= FI_SHARE_NAP_MAX_NS);
 		assert_true(share.looked >= before + excess);
 	}
-	stop = true;
-	for (int i = 0; i < NR_OTHERS; i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	end_others(threads);
 }
 
-/* The machine's own figure: these threads, at least. */
+/* The machine's own figure: these threads, at least.  With one CPU they would be a crowd, and nothing
+ * has to be lost to them: it is the first look.  The figure is a sum over CPUs at different instants,
+ * which may miss a thread that changes its CPU, and what holds one up is not ours to know; but it may
+ * not miss them for ever. */
 static void many_are_counted(void **state)
 {
-	struct fi_share share = { .cpus = 1, .since = fi_now_ns() };
 	pthread_t threads[NR_OTHERS];
 	int fd = fi_share_open();
+	uint64_t excess = 0;
 
 	assert_true(fd >= 0);
-	stop = false;
-	for (int i = 0; i < NR_OTHERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, want_cpu, NULL), 0);
-	/* With one CPU they would be a crowd, and nothing has to be lost to them. */
-	assert_true(fi_share_excess(&share, fd, fi_now_ns()) > 0);
-	stop = true;
-	for (int i = 0; i < NR_OTHERS; i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	start_others(threads);
+	for (int i = 0; excess == 0 && i < 100000; i++) {
+		struct fi_share share = { .cpus = 1, .since = fi_now_ns() };
+
+		excess = fi_share_excess(&share, fd, fi_now_ns());
+	}
+	assert_true(excess > 0);
+	end_others(threads);
 	assert_int_equal(close(fd), 0);
 }
 
