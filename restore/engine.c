@@ -130,12 +130,12 @@ bool fi_engine_alone(void *arg, struct fi_space *space)
 	return space->pid && fi_smaps_alone(space->pid);
 }
 
-/* A worker has something to do. */
-static bool waiting(struct fi_demand_worker *worker)
+/* A worker has something to do, or is at it: what it has read it may have lost its CPU over. */
+static bool busy(struct fi_demand_worker *worker)
 {
 	struct pollfd pfd = { .fd = worker->epfd, .events = POLLIN };
 
-	return poll(&pfd, 1, 0) > 0;
+	return fi_post_is_in_step(&worker->post) || poll(&pfd, 1, 0) > 0;
 }
 
 /* Looks after workers that may starve (placement.h), and those that may be stuck (relief.h). */
@@ -152,7 +152,7 @@ static void *guard_thread(void *arg)
 		for (unsigned i = 0; i < engine->nr_demand; i++) {
 			struct fi_demand_worker *worker = &engine->demand[i];
 
-			fi_placement_guard(&worker->placement, waiting(worker), now);
+			fi_placement_guard(&worker->placement, busy(worker), now);
 			fi_demand_relieve(worker, now);
 			if (worker->placement.cpu >= 0)
 				look_ns = FI_PLACEMENT_LOOK_NEAR_NS;

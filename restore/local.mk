@@ -79,6 +79,8 @@ librestore_a_SOURCES = \
 	restore/request.h \
 	restore/room.c \
 	restore/room.h \
+	restore/runnable.c \
+	restore/runnable.h \
 	restore/rundir.c \
 	restore/rundir.h \
 	restore/sandbox.c \

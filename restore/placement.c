@@ -12,6 +12,7 @@
 
 #include "restore/log.h"
 #include "restore/priority.h"
+#include "restore/runnable.h"
 
 /* Faults in a row, each within the pause of the one before, that call a worker near. */
 #define STREAK	 8
@@ -30,14 +31,15 @@
 #define USELESS_NS UINT64_C(200000000)
 
 /* Absence after the CPU turned out to be busy: twice as long each time, while it happens again
- * within FORGIVE_NS of the end of the last absence. */
-#define STARVED_NS    UINT64_C(60000000)
-#define STARVED_TIMES 6
+ * within FORGIVE_NS of the end of the last absence.  The first is short, because most of what comes
+ * between is: a kernel thread. */
+#define STARVED_NS    UINT64_C(1000000)
+#define STARVED_TIMES 12
 #define FORGIVE_NS    UINT64_C(2000000000)
 
 /* Guard: looks without progress before a worker with work counts as starved, one without as idle. */
-#define STARVED_LOOKS 2
-#define IDLE_LOOKS    20
+#define STARVED_LOOKS 3
+#define IDLE_LOOKS    80
 
 void fi_placement_init(struct fi_placement *placement)
 {
@@ -62,6 +64,19 @@ static int set_class(pid_t tid, int policy)
 	return sched_setscheduler(tid, policy, &param);
 }
 
+/* To have a wider choice would not take a thread that waits for a CPU to another. */
+static void leave_cpu(const struct fi_placement *placement)
+{
+	cpu_set_t others = placement->everywhere;
+
+	if (placement->cpu >= 0) {
+		CPU_CLR(placement->cpu, &others);
+		(void)sched_setaffinity(placement->tid, sizeof(others), &others);
+	}
+	(void)sched_setaffinity(placement->tid, sizeof(placement->everywhere),
+				&placement->everywhere);
+}
+
 /* From the worker, or from the guard. */
 static void go_away(struct fi_placement *placement, uint64_t until, const char *why)
 {
@@ -70,8 +85,7 @@ static void go_away(struct fi_placement *placement, uint64_t until, const char *
 	if (placement->away_until != UINT64_MAX)
 		placement->away_until = until;
 	(void)set_class(placement->tid, SCHED_OTHER);
-	(void)sched_setaffinity(placement->tid, sizeof(placement->everywhere),
-				&placement->everywhere);
+	leave_cpu(placement);
 	placement->cpu = -1;
 	placement->moved(placement->arg);
 }
@@ -156,7 +170,7 @@ static uint64_t starved_ns(struct fi_placement *placement, uint64_t now)
 	return STARVED_NS << placement->starved;
 }
 
-void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t now)
+void fi_placement_guard(struct fi_placement *placement, bool busy, uint64_t now)
 {
 	uint64_t progress = atomic_load_explicit(&placement->progress, memory_order_relaxed);
 
@@ -164,12 +178,12 @@ void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t n
 	placement->seen_progress = progress;
 	/* A worker without progress is sent away whatever it says it is: it may have been stopped
 	 * halfway through coming near. */
-	if (waiting && placement->still >= STARVED_LOOKS)
+	if (busy && placement->still >= STARVED_LOOKS && fi_thread_wants_cpu(placement->tid))
 		go_away(placement,
 			placement->cpu < 0 ? placement->away_until
 					   : now + starved_ns(placement, now),
 			"starving");
-	else if (!waiting && placement->cpu >= 0 && placement->still >= IDLE_LOOKS)
+	else if (!busy && placement->cpu >= 0 && placement->still >= IDLE_LOOKS)
 		go_away(placement, now, "idle");
 	else
 		return;

@@ -13,8 +13,8 @@
  * faults arrive.  As long as the thread that it wakes is on its CPU, each wake preempts it; when
  * that has not happened for a few rounds, the thread has been moved (somebody else woke up there at
  * the wrong moment) and the worker follows.  Where it would have to follow all the time it goes
- * away.  On a busy CPU an idle-class worker would starve; a guard that comes before all normal threads looks once a
- * millisecond and sends a worker away that has work and makes no progress.
+ * away.  On a busy CPU an idle-class worker would starve; a guard that comes before all normal threads looks four
+ * times a millisecond and sends a worker away that has work, wants a CPU and makes no progress.
  *
  * The functions of the worker are for the worker's own thread; the guard's may come at any time.
  */
@@ -75,14 +75,14 @@ static inline bool fi_placement_yields(const struct fi_placement *placement)
 /* Worker: a round has answered faults of process @pid (0: not known); @now in ns, monotonic. */
 void fi_placement_round(struct fi_placement *placement, pid_t pid, uint64_t now);
 
-/* Guard: one look.  @waiting: there is something for the worker to do. */
-void fi_placement_guard(struct fi_placement *placement, bool waiting, uint64_t now);
+/* Guard: one look.  @busy: there is something for the worker to do, or it is doing something. */
+void fi_placement_guard(struct fi_placement *placement, bool busy, uint64_t now);
 
 /* Guard: the thread is no worker any more; another one will call fi_placement_init. */
 void fi_placement_relieve(struct fi_placement *placement);
 
 /* How long the guard may sleep between looks, ns. */
-#define FI_PLACEMENT_LOOK_NEAR_NS 1000000
+#define FI_PLACEMENT_LOOK_NEAR_NS 250000
 #define FI_PLACEMENT_LOOK_AWAY_NS 5000000
 
 #endif

@@ -45,6 +45,12 @@ static inline bool fi_post_leave(struct fi_post *post, uint64_t since)
 						       memory_order_acq_rel, memory_order_acquire);
 }
 
+/* The guard. */
+static inline bool fi_post_is_in_step(const struct fi_post *post)
+{
+	return atomic_load_explicit(&post->since, memory_order_relaxed) != 0;
+}
+
 /* The guard: a first look, which costs nothing. */
 static inline bool fi_post_is_late(const struct fi_post *post, uint64_t now)
 {

@@ -18,6 +18,7 @@ restore_tests = \
 	tests/unit/test-lazysock \
 	tests/unit/test-names \
 	tests/unit/test-owed \
+	tests/unit/test-placement \
 	tests/unit/test-pool \
 	tests/unit/test-report \
 	tests/unit/test-request \
@@ -117,6 +118,9 @@ tests_unit_test_serve_options_LDADD = $(restore_test_libs)
 
 tests_unit_test_smaps_CFLAGS = $(restore_test_cflags)
 tests_unit_test_smaps_LDADD = $(restore_test_libs)
+
+tests_unit_test_placement_CFLAGS = $(restore_test_cflags)
+tests_unit_test_placement_LDADD = $(restore_test_libs)
 
 tests_unit_test_share_CFLAGS = $(restore_test_cflags)
 tests_unit_test_share_LDADD = $(restore_test_libs)
