@@ -89,10 +89,11 @@ attempt()
 	return 0
 }
 
-# until_true SECONDS COMMAND...: false when it did not become true in time.
+# until_true SECONDS COMMAND...: false when it did not become true in time.  SECONDS are those of a machine
+# that has nothing else to do; another one is given more.
 until_true()
 {
-	local limit=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local limit=$((${EPOCHREALTIME/./} + $1 * 4000000))
 
 	shift
 	until "$@"; do
@@ -253,6 +254,33 @@ engine_pid()
 		read -r comm <"/proc/$pid/comm"
 		[ "$comm" != faultin-engine ] || echo "$pid"
 	done
+}
+
+# stop_task: $root asks for nothing more
+stop_task()
+{
+	kill -STOP "$root"
+	until_true 10 grep -q '^State:.T' "/proc/$root/status" || die "the task does not stop"
+}
+
+# is_at_rest: every fault has been answered and counted, and nothing has changed since this was asked last
+is_at_rest()
+{
+	local before=$figures
+
+	figures=$("$faultin" status --json "$engine" | "${python:-python3}" -c '
+import json, sys
+s = json.load(sys.stdin)["sessions"][0]
+print(s["faults"] == s["latency_ns"]["count"], s["faults"], s["pages"])')
+	[ "${figures%% *}" = True ] && [ "$figures" = "$before" ]
+}
+
+# await_rest: what a stopped task had asked for is there; of a drain that is paused, and an engine that has not died
+await_rest()
+{
+	local figures=
+
+	until_true 10 is_at_rest || die "not every fault is answered: $figures"
 }
 
 # Waits for the engine, which has to end by itself while the tasks live on, with exit status 0.
