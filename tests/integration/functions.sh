@@ -113,9 +113,19 @@ orphans()
 	echo $left
 }
 
+# has_told: how those that are gone have ended is in $tmp/ends by now.  reap writes it a moment later, and then
+# waits for others.
+has_told()
+{
+	local stat
+
+	read -r stat <"/proc/$REAP_PID/stat"
+	[[ $stat = *') S '* ]]
+}
+
 no_orphans()
 {
-	[ -z "$(orphans)" ]
+	[ -z "$(orphans)" ] && has_told
 }
 
 # Pids of orphans that are engines, which the plugin starts out of everybody's sight.
@@ -132,7 +142,7 @@ engines()
 
 no_engines()
 {
-	[ -z "$(engines)" ]
+	[ -z "$(engines)" ] && has_told
 }
 
 tell_orphans()
@@ -309,7 +319,7 @@ check_engine()
 
 check_nothing_left()
 {
-	no_orphans || {
+	until_true 5 no_orphans || {
 		tell_orphans
 		die "processes were left behind"
 	}
