@@ -184,7 +184,8 @@ static int ask(struct fi_procevents *pe, enum proc_cn_mcast_op op, uint32_t toke
 			    "cannot ask for process events: %s", nl_geterror(r));
 }
 
-/* Waits for the answer to the subscription @token.  Events before it are nobody's yet. */
+/* Waits for the answer to the subscription @token.  Events before it are nobody's yet, however many they
+ * are and however late we come to them: only where nothing more is to be read is there no answer. */
 static int wait_for_ack(struct fi_procevents *pe, uint32_t token, struct fi_error *err)
 {
 	struct timespec now, start;
@@ -206,13 +207,14 @@ static int wait_for_ack(struct fi_procevents *pe, uint32_t token, struct fi_erro
 		if (r < 0 && r != -EAGAIN && r != -ENOBUFS)
 			return fi_error_set(err, r, "process events: %s", strerror(-r));
 
+		if (r != -EAGAIN)
+			continue;
 		(void)clock_gettime(CLOCK_MONOTONIC, &now);
 		left = ACK_TIMEOUT_MS - ((int64_t)(now.tv_sec - start.tv_sec) * 1000 +
 					 (now.tv_nsec - start.tv_nsec) / 1000000);
 		if (left <= 0)
 			return not_allowed(err);
-		if (r == -EAGAIN)
-			(void)poll(&pfd, 1, (int)left);
+		(void)poll(&pfd, 1, (int)left);
 	}
 }
 

@@ -89,10 +89,11 @@ attempt()
 	return 0
 }
 
-# until_true SECONDS COMMAND...: false when it did not become true in time.
+# until_true SECONDS COMMAND...: false when it did not become true in time.  SECONDS are those of a machine
+# that has nothing else to do; another one is given more.
 until_true()
 {
-	local limit=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local limit=$((${EPOCHREALTIME/./} + $1 * 4000000))
 
 	shift
 	until "$@"; do
@@ -112,9 +113,19 @@ orphans()
 	echo $left
 }
 
+# has_told: how those that are gone have ended is in $tmp/ends by now.  reap writes it a moment later, and then
+# waits for others.
+has_told()
+{
+	local stat
+
+	read -r stat <"/proc/$REAP_PID/stat"
+	[[ $stat = *') S '* ]]
+}
+
 no_orphans()
 {
-	[ -z "$(orphans)" ]
+	[ -z "$(orphans)" ] && has_told
 }
 
 # Pids of orphans that are engines, which the plugin starts out of everybody's sight.
@@ -131,7 +142,7 @@ engines()
 
 no_engines()
 {
-	[ -z "$(engines)" ]
+	[ -z "$(engines)" ] && has_told
 }
 
 tell_orphans()
@@ -255,6 +266,33 @@ engine_pid()
 	done
 }
 
+# stop_task: $root asks for nothing more
+stop_task()
+{
+	kill -STOP "$root"
+	until_true 10 grep -q '^State:.T' "/proc/$root/status" || die "the task does not stop"
+}
+
+# is_at_rest: every fault has been answered and counted, and nothing has changed since this was asked last
+is_at_rest()
+{
+	local before=$figures
+
+	figures=$("$faultin" status --json "$engine" | "${python:-python3}" -c '
+import json, sys
+s = json.load(sys.stdin)["sessions"][0]
+print(s["faults"] == s["latency_ns"]["count"], s["faults"], s["pages"])')
+	[ "${figures%% *}" = True ] && [ "$figures" = "$before" ]
+}
+
+# await_rest: what a stopped task had asked for is there; of a drain that is paused, and an engine that has not died
+await_rest()
+{
+	local figures=
+
+	until_true 10 is_at_rest || die "not every fault is answered: $figures"
+}
+
 # Waits for the engine, which has to end by itself while the tasks live on, with exit status 0.
 check_engine()
 {
@@ -281,7 +319,7 @@ check_engine()
 
 check_nothing_left()
 {
-	no_orphans || {
+	until_true 5 no_orphans || {
 		tell_orphans
 		die "processes were left behind"
 	}

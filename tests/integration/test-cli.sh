@@ -56,7 +56,7 @@ expect_end()
 # run ARGUMENT...: the server; says its exit status in $status
 run()
 {
-	timeout -k 5 10 "${server[@]}" "$@" >"$tmp/out" 2>"$tmp/err" 9>&-
+	timeout -k 5 60 "${server[@]}" "$@" >"$tmp/out" 2>"$tmp/err" 9>&-
 	status=$?
 }
 
@@ -161,20 +161,26 @@ absolute_files()
 	kill -KILL "$(<"$tmp/abs.pid")"
 }
 
-# One byte, then the end of the file.  words: what to say beside -D and -W
-status_fd()
+# One byte, then the end of the file: it listens.
+await_ready()
 {
 	local bytes
 
+	bytes=$(timeout 60 od -An -tx1 "$tmp/status") || die "the descriptor stays open: $(<"$tmp/err")"
+	rm "$tmp/status"
+	[ "$bytes" = " 00" ] || die "it wrote '$bytes', expected one byte of zeros: $(<"$tmp/err")"
+	listens || die "it does not listen when it says so"
+}
+
+# words: what to say beside -D and -W
+status_fd()
+{
 	set_server "$1"
 	mkfifo "$tmp/status"
 	"${server[@]}" "${@:2}" --status-fd 8 -D "$case/img" -W "$work" >"$tmp/out" 2>"$tmp/err" \
 		8>"$tmp/status" 9>&- &
 	engine=$!
-	bytes=$(timeout 10 od -An -tx1 "$tmp/status") || die "the descriptor stays open"
-	rm "$tmp/status"
-	[ "$bytes" = " 00" ] || die "it wrote '$bytes', expected one byte of zeros"
-	listens || die "it does not listen when it says so"
+	await_ready
 	[ "$#" -gt 1 ] || kill -TERM "$engine"
 	wait "$engine"
 	kill_orphans
@@ -188,9 +194,11 @@ stale_socket()
 	kill -KILL "$engine"
 	{ wait "$engine"; } 2>/dev/null # the shell tells who was killed
 	listens || die "there is no stale socket to try this with"
-	"${server[@]}" -D "$case/img" -W "$work" >"$tmp/out" 2>"$tmp/err" 9>&- &
+	mkfifo "$tmp/status"
+	"${server[@]}" --status-fd 8 -D "$case/img" -W "$work" >"$tmp/out" 2>"$tmp/err" \
+		8>"$tmp/status" 9>&- &
 	engine=$!
-	nap 0.5
+	await_ready
 	restore_it
 	expect_end 10 0
 }
@@ -218,7 +226,7 @@ refuses()
 	run "${@:2}"
 	[ "$status" -eq 1 ] || die "exit status $status, expected 1"
 	[ -s "$tmp/err" ] || [ -s "$tmp/out" ] || die "it does not say why"
-	no_orphans || die "it left a daemon behind"
+	until_true 5 no_orphans || die "it left a daemon behind"
 }
 
 pidfile_exists()

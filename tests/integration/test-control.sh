@@ -45,14 +45,6 @@ sys.exit(not eval(sys.argv[2]))' "$work/summary.json" "$1" || {
 	}
 }
 
-# A task that is stopped asks for nothing, once what it had asked for is there.
-stop_task()
-{
-	kill -STOP "$root"
-	until_true 10 grep -q '^State:.T' "/proc/$root/status" || die "the task does not stop"
-	nap 0.1
-}
-
 end_task()
 {
 	kill -KILL "$root"
@@ -70,6 +62,7 @@ pauses_and_completes()
 	before_criu=pause_drain
 	restore serve
 	stop_task
+	await_rest
 	look
 	says 's["state"] == "draining" and s["drain"]["paused"] and s["tasks"] == 1'
 	says 'p["drained"] == 0 and p["lazy"] - p["owed"] == p["demanded"] + p["dropped"]'
@@ -125,6 +118,7 @@ keeps_a_rate()
 	before_criu=pause_drain
 	restore serve
 	stop_task
+	await_rest
 	"$faultin" rate "$engine" 4M || die "rate: exit status $?"
 	look
 	from=$(value 's["now_us"]')
@@ -221,7 +215,6 @@ fails()
 	waiter=$!
 	# the listener, and the waiter's connection
 	until_true 10 eval '[ "$(grep -c "/$engine\$" /proc/net/unix)" -ge 2 ]' || die "nobody waits"
-	nap 0.2
 	kill -TERM "$engine"
 	wait "$waiter"
 	[ $? -eq 1 ] || die "what was stopped is called complete"

@@ -31,7 +31,12 @@ else
 fi
 try "through faultin serve" --serve
 
-pgrep -f "^$abs_top_builddir/(faultin|tests/demo)" | tap_comment
-[ "${PIPESTATUS[0]}" -eq 1 ]
+# An engine tells of its end before it has ended, and other tests run the program, too.
+for _ in $(seq 600); do
+	left=$(pgrep -f "^$abs_top_builddir/(faultin|tests/demo)") || break
+	sleep 0.1
+done
+tap_comment <<<"$left"
+[ -z "$left" ]
 tap_ok $? "no process is left"
 tap_done

@@ -17,7 +17,7 @@ dump_watched()
 	(FI_INSPECTED=$name "$@" "$case/run" 9>&- &)
 	until_true 60 test -s "$case/run/ready" || die "$name was not ready in 60 s"
 	pid=$(<"$case/run/ready")
-	nap 0.3 # the tree comes to rest
+	until_true 20 changes_no_more "$pid" || die "$name does not come to rest"
 	for one in "$pid" $(descendants "$pid"); do
 		mkdir "$case/proc/$one"
 		cp "/proc/$one"/{smaps,comm,cmdline,environ} "$case/proc/$one"
@@ -27,6 +27,26 @@ dump_watched()
 		die "cannot dump $name"
 	}
 	until_true 10 no_orphans || die "the dumped tree lives on:" $(orphans)
+}
+
+# memory_of PID: what it and its descendants have, by /proc
+memory_of()
+{
+	local one
+
+	for one in "$1" $(descendants "$1"); do
+		grep -E '^(Rss|Anonymous|Swap):' "/proc/$one/smaps"
+	done
+}
+
+# changes_no_more PID: it says the same for a while
+changes_no_more()
+{
+	local before
+
+	before=$(memory_of "$1")
+	nap 0.3
+	[ "$before" = "$(memory_of "$1")" ]
 }
 
 descendants()

@@ -144,9 +144,8 @@ real_session()
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
 	before_criu=pause_drain
 	restore serve
-	kill -STOP "$root"
-	until_true 10 grep -q '^State:.T' "/proc/$root/status" || die "the task does not stop"
-	nap 0.1
+	stop_task
+	await_rest
 	"$faultin" status --json "$engine" >"$tmp/status" || die "status: exit status $?"
 	"$faultin" metrics >"$tmp/text" || die "metrics: exit status $?"
 	"$python" - "$FAULTIN_RUNTIME_DIR/$engine" >"$tmp/own" <<'END' || die "the session has no metrics"

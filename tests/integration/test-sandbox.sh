@@ -103,6 +103,7 @@ so_has_the_next_engine()
 
 	begin
 	until_true 10 confined || die "the engine's system calls are not filtered"
+	"$faultin" status "$keeper" >/dev/null || die "the session is not ready"
 	first=$engine
 	filters=$(field "$engine" Seccomp_filters)
 	kill -KILL "$engine"
@@ -139,7 +140,7 @@ plant()
 # refuses WORDS ARGUMENT...
 refuses()
 {
-	timeout -k 5 10 "$faultin" serve -D "$case/img" -W "$work" "${@:2}" >"$tmp/out" 2>"$tmp/err" \
+	timeout -k 5 60 "$faultin" serve -D "$case/img" -W "$work" "${@:2}" >"$tmp/out" 2>"$tmp/err" \
 		9>&- && die "it goes on"
 	grep -q "$1" "$tmp/err" || die "it does not say why: $(<"$tmp/err")"
 	[ "$(<"$tmp/victim")" = precious ] || die "the file behind the link is changed"

@@ -29,7 +29,8 @@ judge()
 	until_true 60 judged || die "no verdict in 60 s"
 	[ -s "$case/run/result" ] || die "no verdict: the task ended with: $(end_of "$root")"
 	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
-	"$faultin" complete >"$tmp/complete" 2>&1 || no_engines || die "complete: $(<"$tmp/complete")"
+	"$faultin" complete >"$tmp/complete" 2>&1 || until_true 10 no_engines ||
+		die "complete: $(<"$tmp/complete")"
 	check_engine transparent
 	rm "$case/run/stay"
 	until_true 10 ended "$root" || die "the task did not end"
@@ -103,6 +104,12 @@ has_other_engine()
 	[ -n "$now" ] && [ "$now" != "$killed" ] && "$faultin" status >/dev/null 2>&1
 }
 
+# served_by NUMBER: that engine of the session has taken over
+served_by()
+{
+	grep -q "engine $1 goes on" "$work/faultin.log"
+}
+
 kill_engine()
 {
 	killed=$(engine_of)
@@ -110,14 +117,26 @@ kill_engine()
 	until_true 20 has_other_engine || die "no engine took over"
 }
 
-# One dies when all is owed, one at some moment while it is filled.
+waits_for_page()
+{
+	grep -q userfault "/proc/$root/wchan"
+}
+
+# One dies when all is owed, one when somebody waits for it, one at some moment while it is filled, if it
+# is not too late for that.
 survives()
 {
 	begin siblings 6144
 	kill_engine
 	[ "$(owed)" -eq 6144 ] || die "$(owed) pages of shared memory are owed to the next engine"
+	killed=$(engine_of)
+	kill -STOP "$killed" || die "there is no engine"
 	: >"$case/run/go"
-	kill_engine
+	until_true 10 waits_for_page || die "the task wants nothing"
+	kill -KILL "$killed"
+	until_true 10 served_by 3 || die "no engine took over"
+	killed=$(engine_of)
+	[ -z "$killed" ] || kill -KILL "$killed" 2>/dev/null
 	judge
 	remove_case siblings
 }

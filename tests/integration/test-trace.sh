@@ -19,12 +19,6 @@ so_far()
 		>"$tmp/so-far" 2>&1
 }
 
-stop_task()
-{
-	kill -STOP "$root"
-	until_true 10 grep -q '^State:.T' "/proc/$root/status" || die "the task does not stop"
-}
-
 # Lets the drain go on beside a task that asks for nothing more.
 complete()
 {

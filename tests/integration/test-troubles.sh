@@ -50,13 +50,14 @@ deleted()
 # What is cut off cannot be read: SIGBUS, and never zeros.
 truncated()
 {
-	local file
+	local file before_criu=pause_drain
 
 	trap '[ $? -eq 0 ] || tell_restore; put_image_back; kill_orphans' EXIT
 	restore_from_copy serve
 	for file in "$case"/img/pages-*.img; do
 		truncate -s "$1" "$file"
 	done
+	"$faultin" resume "$engine" 2>/dev/null # the task may be gone, and the session with it
 	until_true 60 judged || die "no verdict in 60 s"
 	if [ -s "$case/run/result" ]; then
 		! grep -v 'wait status 0x[0-9a-f]*$' "$case/run/result" || die "the program saw wrong memory"

@@ -44,7 +44,7 @@ struct uffdio_poison {
 #define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
 #endif
 
-uint64_t wk_patience_ns = UINT64_C(2000000000);
+uint64_t wk_patience_ns = UINT64_C(20000000000);
 #define SETTLE_NS wk_patience_ns
 #define SRC_PAGES 16
 

@@ -40,4 +40,5 @@ tests_unit_test_plugin_parts_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_plugin_parts_LDADD = tests/unit/libplugin.a $(IMAGES_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_procevents_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_procevents_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_procevents_LDADD = librestore.a libcommon.a $(LIBNL_LIBS) $(CMOCKA_LIBS)

@@ -39,6 +39,9 @@
 #define FORKS	   400
 #define MAX_SPACES 1024
 
+#define LIFE_NS	    UINT64_C(4000000)
+#define LIFE_MAX_NS UINT64_C(500000000)
+
 /* --- the program ------------------------------------------------------------------------------- */
 
 static void check(bool good, int line)
@@ -273,6 +276,14 @@ static unsigned check_table(void)
 	return nr;
 }
 
+/* Where a new engine does not get so far before it is killed, the next ones are given more. */
+static long a_while(uint64_t *random, unsigned nr_killed)
+{
+	uint64_t most = LIFE_NS * (1 + nr_killed / 256);
+
+	return (long)toy_random(random, most < LIFE_MAX_NS ? most : LIFE_MAX_NS);
+}
+
 static void engines_are_killed(void **state)
 {
 	uint64_t random = toy_seed("custody");
@@ -288,7 +299,7 @@ static void engines_are_killed(void **state)
 	fi_space_put(space);
 
 	for (;;) {
-		struct timespec ts = { .tv_nsec = (long)toy_random(&random, 4000000) };
+		struct timespec ts = { .tv_nsec = a_while(&random, nr_killed) };
 		pid_t engine_pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 
 		if (engine_pid == 0)

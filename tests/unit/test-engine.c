@@ -193,6 +193,7 @@ static void faults_come_before_the_drain_and_nothing_ends(void **state)
 	assert_int_equal(totals().nr_failed, 0);
 }
 
+/* Each end rings, and the last one may do so before another one, whose thread was held up. */
 static void what_is_drained_ends(void **state)
 {
 	struct fi_space *some[5];
@@ -205,9 +206,8 @@ static void what_is_drained_ends(void **state)
 	assert_int_equal(totals().nr_owed, 3000);
 	fi_engine_restored(engine);
 	wait_until(totals().nr_live == 0);
-	assert_int_equal(poll(&pfd, 1, 1000), 1);
-	fi_engine_heard(engine);
-	assert_int_equal(poll(&pfd, 1, 0), 0);
+	assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+	wait_until((fi_engine_heard(engine), poll(&pfd, 1, 0) == 0));
 	assert_int_equal(totals().count.drained, 3000);
 	assert_int_equal(totals().nr_owed, 0);
 	for (int i = 0; i < 5; i++)
@@ -691,9 +691,9 @@ static void a_stuck_fault_keeps_nobody_else_waiting(void **state)
 	wait_until(some[0]->count->demanded == 2);
 	fake_push(some[0]->uffd, fault(200));
 	wait_until(some[0]->count->demanded == 3);
+	wait_until(nr_latencies() >= 3 + 3 * (SOME - 1)); /* noted when a step is over */
 	fi_engine_latency(engine, &latency);
 	assert_true(latency.max >= FI_RELIEF_NS);
-	assert_true(fi_latency_count(&latency) >= 3 + 3 * (SOME - 1));
 
 	fi_engine_restored(engine);
 	wait_until(totals().nr_live == 0);

@@ -481,7 +481,7 @@ static void another_user_is_refused(void **state)
 	if (pid == 0)
 		_exit(setresuid(65534, 65534, 65534) == 0 && connect_to() >= 0 ? 0 : 1);
 	pfd = (struct pollfd){ .fd = listener, .events = POLLIN };
-	assert_int_equal(poll(&pfd, 1, 5000), 1);
+	assert_int_equal(poll(&pfd, 1, 60000), 1);
 	assert_int_equal(fi_lazysock_accept(listener, &sock, &err), -EPERM);
 	assert_non_null(strstr(err.text, "65534"));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);

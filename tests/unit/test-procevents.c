@@ -18,17 +18,37 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "restore/procevents.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
+
+/* As where a thread loses its CPU for seconds whenever it has looked at the clock. */
+static atomic_bool is_held_up;
+
+int __real_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+{
+	static atomic_int looks;
+	int r = __real_clock_gettime(id, ret);
+
+	if (r == 0 && is_held_up)
+		ret->tv_sec += 10 * ++looks;
+	return r;
+}
 
 static int open_events(void **state)
 {
@@ -255,6 +275,41 @@ static void test_refused_in_user_namespace(void **state)
 	refused_in_namespace(CLONE_NEWUSER);
 }
 
+/* The answer is there, behind events of others: it is not overlooked by one who comes late to it. */
+static void test_late_and_in_company(void **state)
+{
+	pid_t pid;
+
+	SKIP_UNLESS(*state);
+	pid = fork();
+	if (pid == 0)
+		for (;;) {
+			pid_t child = fork();
+
+			if (child == 0)
+				_exit(0);
+			(void)waitpid(child, NULL, 0);
+		}
+	assert_true(pid > 0);
+	is_held_up = true;
+	for (int i = 0; i < 1000; i++) {
+		struct fi_procevents *pe = NULL;
+		struct fi_error err = { "" };
+		int r = fi_procevents_open(&pe, &err);
+
+		fi_procevents_close(pe);
+		if (r < 0) {
+			is_held_up = false;
+			(void)kill(pid, SIGKILL);
+			reap(pid);
+			fail_msg("try %d: %s", i, err.text);
+		}
+	}
+	is_held_up = false;
+	(void)kill(pid, SIGKILL);
+	reap(pid);
+}
+
 static void test_close_takes_null(void **state)
 {
 	(void)state;
@@ -274,6 +329,7 @@ int main(void)
 		WITH_EVENTS(test_refused_in_pid_namespace),
 		WITH_EVENTS(test_refused_in_net_namespace),
 		WITH_EVENTS(test_refused_in_user_namespace),
+		WITH_EVENTS(test_late_and_in_company),
 		cmocka_unit_test(test_close_takes_null),
 	};
 
