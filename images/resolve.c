@@ -36,7 +36,7 @@ struct resolver {
 
 	struct fi_run *runs;
 	size_t nr, size;
-	bool new_vma; /* the next run must not be joined to the one before it */
+	bool new_vma; /* there is no run in the VMA yet that the next one could be joined to */
 	struct fi_pagemap sums;
 };
 
@@ -149,7 +149,14 @@ static int grow(struct resolver *rs)
 	return 0;
 }
 
-/* Appends the pages [run.addr, @end), which go on from no run, as a new one. */
+static inline void count(struct resolver *rs, uint32_t nr_pages, bool lazy)
+{
+	rs->sums.nr_pages += nr_pages;
+	if (lazy)
+		rs->sums.nr_lazy_pages += nr_pages;
+}
+
+/* Appends @nr_pages from run->addr on, which go on from no run, as a new one. */
 static inline int append(struct resolver *rs, const struct fi_run *run, uint32_t nr_pages,
 			 struct fi_error *err)
 {
@@ -161,39 +168,46 @@ static inline int append(struct resolver *rs, const struct fi_run *run, uint32_t
 	*to = *run;
 	to->nr_pages = nr_pages;
 	to->lazy_rank = rs->sums.nr_lazy_pages;
+	count(rs, nr_pages, run->lazy);
+	rs->new_vma = false;
 	return 0;
 }
 
-/* Appends the pages [run->addr, @end): to the last run where they go on from it, else as new ones. */
-static inline int push(struct resolver *rs, struct fi_run *run, uint64_t end, struct fi_error *err)
+/* Appends @left pages from run.addr on: to the last run where they go on from it, and as as many as it takes. */
+static int push_parts(struct resolver *rs, struct fi_run run, uint64_t left, struct fi_error *err)
 {
-	uint64_t left = (end - run->addr) >> FI_PAGE_SHIFT;
-
 	while (left > 0) {
-		struct fi_run *last = rs->nr && !rs->new_vma ? &rs->runs[rs->nr - 1] : NULL;
-		uint32_t room = last && joins(last, run) ? UINT32_MAX - last->nr_pages : 0;
-		uint32_t nr;
-		int r;
+		struct fi_run *last = rs->new_vma ? NULL : &rs->runs[rs->nr - 1];
+		uint32_t room = last && joins(last, &run) ? UINT32_MAX - last->nr_pages : 0;
+		uint32_t nr = (uint32_t)(left < UINT32_MAX ? left : UINT32_MAX);
+		int r = 0;
 
 		if (room > 0) {
-			nr = (uint32_t)(left < room ? left : room);
+			nr = nr < room ? nr : room;
 			last->nr_pages += nr;
+			count(rs, nr, run.lazy);
 		} else {
-			nr = (uint32_t)(left < UINT32_MAX ? left : UINT32_MAX);
-			r = append(rs, run, nr, err);
-			if (r < 0)
-				return r;
-			rs->new_vma = false;
+			r = append(rs, &run, nr, err);
 		}
-		rs->sums.nr_pages += nr;
-		if (run->lazy)
-			rs->sums.nr_lazy_pages += nr;
+		if (r < 0)
+			return r;
 		left -= nr;
-		run->addr += (uint64_t)nr << FI_PAGE_SHIFT;
-		if (run->kind == FI_RUN_DATA)
-			run->file_off += (uint64_t)nr << FI_PAGE_SHIFT;
+		run.addr += (uint64_t)nr << FI_PAGE_SHIFT;
+		if (run.kind == FI_RUN_DATA)
+			run.file_off += (uint64_t)nr << FI_PAGE_SHIFT;
 	}
 	return 0;
+}
+
+/* Appends the pages [run->addr, @end). */
+static inline int push(struct resolver *rs, const struct fi_run *run, uint64_t end,
+		       struct fi_error *err)
+{
+	const uint64_t nr = (end - run->addr) >> FI_PAGE_SHIFT;
+
+	if (nr > UINT32_MAX || (!rs->new_vma && joins(&rs->runs[rs->nr - 1], run)))
+		return push_parts(rs, *run, nr, err);
+	return append(rs, run, (uint32_t)nr, err);
 }
 
 /* Appends [@start, @end), which lies in the entry of level @at and is not in its parent. */
@@ -211,15 +225,25 @@ static inline int push_own(struct resolver *rs, size_t at, uint64_t start, uint6
 	return push(rs, &run, end, err);
 }
 
+static int resolve_above(struct resolver *rs, size_t at, uint64_t start, uint64_t end, bool lazy,
+			 struct fi_error *err);
+
 /* Appends [@start, @end), which lies in the entry of level @at, wherever it is, and in one VMA. */
-static int resolve(struct resolver *rs, size_t at, uint64_t start, uint64_t end, bool lazy,
-		   struct fi_error *err)
+static inline int resolve(struct resolver *rs, size_t at, uint64_t start, uint64_t end, bool lazy,
+			  struct fi_error *err)
+{
+	if (rs->levels[at].entry.flags & FI_PE_PARENT)
+		return resolve_above(rs, at, start, end, lazy, err);
+	return push_own(rs, at, start, end, lazy, err);
+}
+
+/* The same where it is in the parent. */
+static int resolve_above(struct resolver *rs, size_t at, uint64_t start, uint64_t end, bool lazy,
+			 struct fi_error *err)
 {
 	const struct level *up = &rs->levels[at + 1];
 	int r;
 
-	if (!(rs->levels[at].entry.flags & FI_PE_PARENT))
-		return push_own(rs, at, start, end, lazy, err);
 	if (at + 1 == rs->chain->nr)
 		return entry_error(rs, at, err, -EBADMSG,
 				   "refers to a parent image, but there is none");
@@ -246,9 +270,10 @@ static int resolve(struct resolver *rs, size_t at, uint64_t start, uint64_t end,
 }
 
 /* Whether the image's own entry may have pages in @vma. */
-static int check_vma(const struct resolver *rs, const struct fi_vma *vma, struct fi_error *err)
+static inline int check_vma(const struct resolver *rs, const struct fi_vma *vma,
+			    struct fi_error *err)
 {
-	if (!fi_vma_is_private(vma))
+	if (rs->new_vma && !fi_vma_is_private(vma))
 		return entry_error(rs, 0, err, -EBADMSG, "has pages in a VMA that is not private");
 	if ((rs->levels[0].entry.flags & FI_PE_LAZY) && !vma->lazy)
 		return entry_error(rs, 0, err, -EBADMSG, "is lazy, but in a VMA that cannot be");
@@ -268,6 +293,7 @@ static int resolve_all(struct resolver *rs, struct fi_error *err)
 	r = fi_pagemap_file_open(&level->file, &rs->chain->dirs[0], rs->name, err);
 	if (r < 0)
 		return r;
+	rs->new_vma = true;
 	while ((r = level_next(rs, 0, err)) > 0) {
 		for (start = entry->addr; start < entry->end; start = stop) {
 			for (; vma < end && vma->end <= start; vma++)
