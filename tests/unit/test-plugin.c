@@ -524,6 +524,7 @@ static void test_program_of_its_own_build_tree(void **state)
 static void test_hanging_engine(void **state)
 {
 	struct fi_settings settings;
+	struct fi_engine_birth engine;
 	struct fi_engine_words words;
 	struct fi_error err = { "" };
 	int images = open("img", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -539,7 +540,8 @@ static void test_hanging_engine(void **state)
 	assert_true(images >= 0);
 	(void)setenv("FAKE_ENGINE", "hang", 1);
 	fi_settings_init(&settings);
-	assert_int_equal(fi_engine_start(&order, &words, NULL, &err), -ETIMEDOUT);
+	assert_int_equal(fi_engine_begin(&order, &engine, NULL, &err), 0);
+	assert_int_equal(fi_engine_wait(&engine, &words, &err), -ETIMEDOUT);
 	assert_string_equal(words.text, "reading a very slow disk\n");
 	assert_non_null(strstr(err.text, "not ready after 1500 ms"));
 	assert_int_equal(reap_engine(), 128 + SIGKILL);
