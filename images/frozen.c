@@ -19,7 +19,7 @@
 #include "images/parts.h"
 #include "images/segments.h"
 
-#define MAGIC UINT64_C(0x66726f7a656e3032)
+#define MAGIC UINT64_C(0x66726f7a656e3033)
 
 struct head {
 	uint64_t magic, size;

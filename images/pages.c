@@ -84,6 +84,10 @@ int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, u
 	r = fi_image_file_open(dir, plain, &file, err);
 	if (r < 0)
 		return r;
+	if (file.size > UINT64_C(1) << FI_PAGES_BITS)
+		return fi_error_set(err, -EPROTONOSUPPORT,
+				    "'%s' has %" PRIu64 " bytes, more than 2^%d", full, file.size,
+				    FI_PAGES_BITS);
 
 	name = strdup(full);
 	if (!name)

@@ -167,7 +167,7 @@ static inline int append(struct resolver *rs, const struct fi_run *run, uint32_t
 	to = &rs->runs[rs->nr++];
 	*to = *run;
 	to->nr_pages = nr_pages;
-	to->lazy_rank = rs->sums.nr_lazy_pages;
+	to->lazy_rank = (uint32_t)rs->sums.nr_lazy_pages;
 	count(rs, nr_pages, run->lazy);
 	rs->new_vma = false;
 	return 0;
@@ -364,7 +364,7 @@ void fi_pagemap_ignore_marks(struct fi_pagemap *pm, const struct fi_mm *mm)
 			vma++;
 		if (run->kind == FI_RUN_DATA && vma->lazy && !(vma->status & FI_VMA_SHADOW_STACK))
 			run->lazy = true;
-		run->lazy_rank = pm->nr_lazy_pages;
+		run->lazy_rank = (uint32_t)pm->nr_lazy_pages;
 		if (run->lazy)
 			pm->nr_lazy_pages += run->nr_pages;
 	}
