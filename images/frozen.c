@@ -19,7 +19,7 @@
 #include "images/parts.h"
 #include "images/segments.h"
 
-#define MAGIC UINT64_C(0x66726f7a656e3032)
+#define MAGIC UINT64_C(0x66726f7a656e3033)
 
 struct head {
 	uint64_t magic, size;
@@ -83,15 +83,39 @@ static struct head measure(const struct fi_image *image)
 	return head;
 }
 
-/* Returns how many runs there are. */
-static uint64_t write_tasks(const struct fi_image *image, const struct head *head, uint8_t *base)
+/* Appends a table to the runs that are in the file already, of which there are *@nr.  To write is faster than to
+ * touch a mapping, page after page, and there may be millions. */
+static int write_runs(int fd, const struct head *head, uint64_t *nr, const struct fi_pagemap *pm)
+{
+	const uint8_t *from = (const uint8_t *)pm->runs;
+	uint64_t left = pm->nr_runs * sizeof(pm->runs[0]);
+	uint64_t at = head->runs + *nr * sizeof(pm->runs[0]);
+
+	while (left > 0) {
+		ssize_t n = pwrite(fd, from, left, (off_t)at);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			from += n;
+			at += (uint64_t)n;
+			left -= (uint64_t)n;
+		}
+	}
+	*nr += pm->nr_runs;
+	return 0;
+}
+
+/* *@nr_runs: how many there are before and behind. */
+static int write_tasks(const struct fi_image *image, const struct head *head, uint8_t *base, int fd,
+		       uint64_t *nr_runs)
 {
 	struct frozen_task *to = (void *)(base + head->tasks);
 	struct fi_vma *vmas = (void *)(base + head->vmas);
-	struct fi_run *runs = (void *)(base + head->runs);
-	uint64_t nr_vmas = 0, nr_runs = 0;
+	uint64_t nr_vmas = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < head->nr_tasks; i++) {
+	for (size_t i = 0; r == 0 && i < head->nr_tasks; i++) {
 		const struct fi_task_image *task = fi_image_task(image, i);
 
 		to[i] = (struct frozen_task){ .task = *task };
@@ -99,41 +123,37 @@ static uint64_t write_tasks(const struct fi_image *image, const struct head *hea
 			continue;
 		to[i].first_vma = nr_vmas;
 		to[i].nr_vmas = task->mm->nr_vmas;
-		to[i].first_run = nr_runs;
+		to[i].first_run = *nr_runs;
 		to[i].nr_runs = task->pagemap->nr_runs;
 		to[i].nr_pages = task->pagemap->nr_pages;
 		to[i].nr_lazy_pages = task->pagemap->nr_lazy_pages;
 		if (to[i].nr_vmas)
 			memcpy(&vmas[nr_vmas], task->mm->vmas, to[i].nr_vmas * sizeof(vmas[0]));
-		if (to[i].nr_runs)
-			memcpy(&runs[nr_runs], task->pagemap->runs,
-			       to[i].nr_runs * sizeof(runs[0]));
 		nr_vmas += to[i].nr_vmas;
-		nr_runs += to[i].nr_runs;
+		r = write_runs(fd, head, nr_runs, task->pagemap);
 	}
-	return nr_runs;
+	return r;
 }
 
 /* Their runs come behind those of the tasks. */
-static void write_segments(const struct fi_image *image, const struct head *head, uint8_t *base,
-			   uint64_t nr_runs)
+static int write_segments(const struct fi_image *image, const struct head *head, uint8_t *base,
+			  int fd, uint64_t *nr_runs)
 {
 	struct frozen_segment *to = (void *)(base + head->segments);
-	struct fi_run *runs = (void *)(base + head->runs);
+	int r = 0;
 
-	for (size_t i = 0; i < head->nr_segments; i++) {
+	for (size_t i = 0; r == 0 && i < head->nr_segments; i++) {
 		const struct fi_segment *from = &image->segments[i];
 
 		to[i] = (struct frozen_segment){
 			.id = from->id,
-			.first_run = nr_runs,
+			.first_run = *nr_runs,
 			.nr_runs = from->pagemap.nr_runs,
 			.nr_pages = from->pagemap.nr_pages,
 		};
-		if (to[i].nr_runs)
-			memcpy(&runs[nr_runs], from->pagemap.runs, to[i].nr_runs * sizeof(runs[0]));
-		nr_runs += to[i].nr_runs;
+		r = write_runs(fd, head, nr_runs, &from->pagemap);
 	}
+	return r;
 }
 
 static void write_files(struct fi_image *image, const struct head *head, uint8_t *base)
@@ -153,7 +173,9 @@ int fi_image_freeze(struct fi_image *image, struct fi_error *err)
 {
 	struct head head = measure(image);
 	fi_auto_close int fd = memfd_create("faultin-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint64_t nr_runs = 0;
 	uint8_t *base;
+	int r;
 
 	if (fd < 0 || ftruncate(fd, (off_t)head.size) < 0)
 		return fi_error_set(err, -errno, "no memory for an image's tables: %s",
@@ -166,9 +188,14 @@ int fi_image_freeze(struct fi_image *image, struct fi_error *err)
 	if (head.nr_anonymous)
 		memcpy(base + head.anonymous, image->anonymous,
 		       head.nr_anonymous * sizeof(image->anonymous[0]));
-	write_segments(image, &head, base, write_tasks(image, &head, base));
-	write_files(image, &head, base);
+	r = write_tasks(image, &head, base, fd, &nr_runs);
+	if (r == 0)
+		r = write_segments(image, &head, base, fd, &nr_runs);
+	if (r == 0)
+		write_files(image, &head, base);
 	(void)munmap(base, head.size);
+	if (r < 0)
+		return fi_error_set(err, r, "no memory for an image's tables: %s", strerror(-r));
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 	return fi_take_fd(&fd);
 }

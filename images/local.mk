@@ -18,6 +18,7 @@ libimages_a_SOURCES = \
 	images/packed.c \
 	images/packed.h \
 	images/pagemap-file.c \
+	images/pagemap-file.h \
 	images/pagemap-writer.c \
 	images/pagemap-writer.h \
 	images/pagemap.c \

@@ -12,12 +12,14 @@
  *
  * Not here: whether the parent has the pages (resolve.c).
  */
+#include "images/pagemap-file.h"
+
+#include <endian.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "images/parts.h"
 #include "images/proto/pagemap.pb-c.h"
-#include "images/record.h"
 
 #define KNOWN_FLAGS (FI_PE_PARENT | FI_PE_LAZY | FI_PE_PRESENT)
 
@@ -75,12 +77,38 @@ static int read_nr_pages(const struct fi_records *rd, const Fi__Pb__PagemapEntry
 	return 0;
 }
 
-/* A varint of at most 64 bits. */
-static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret)
+/* A varint of two to eight bytes, of which eight can be read: all at once, since addresses have seven. */
+static inline bool read_long_varint(const uint8_t **at, uint64_t *ret)
+{
+	const uint64_t more = UINT64_C(0x8080808080808080);
+	uint64_t v, last;
+
+	memcpy(&v, *at, sizeof(v));
+	v = le64toh(v);
+	last = ~v & more;
+	if (last == 0)
+		return false;
+	last &= -last; /* of the first byte that no other follows */
+	*at += (__builtin_ctzll(last) >> 3) + 1;
+	v &= (last - 1) & ~more;
+	/* Seven bits of each byte become 14 of each two, 28 of each four, and 56. */
+	v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
+	v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
+	*ret = (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
+	return true;
+}
+
+static inline bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret)
 {
 	uint64_t value = 0;
 
-	for (unsigned shift = 0; shift < 63 && *at < end; shift += 7) {
+	if (*at < end && !(**at & 0x80)) {
+		*ret = *(*at)++;
+		return true;
+	}
+	if (end - *at >= 8)
+		return read_long_varint(at, ret);
+	for (unsigned shift = 0; *at < end; shift += 7) {
 		const uint8_t byte = *(*at)++;
 
 		value |= (uint64_t)(byte & 0x7f) << shift;
@@ -92,58 +120,45 @@ static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret)
 	return false;
 }
 
-/* Where memory is in pieces there are millions of entries, and to unpack them takes longer than all else
- * that is done with them.  So those of the form that CRIU writes, fields in ascending order, are read
- * here; false: not of that form, or not valid. */
-static bool read_plain(const uint8_t *at, size_t len, Fi__Pb__PagemapEntry *ret)
+/* A field of a varint, if that is what comes next. */
+static inline bool read_field(unsigned number, const uint8_t **at, const uint8_t *end,
+			      uint64_t *ret)
 {
-	const uint8_t *const end = at + len;
-	uint64_t value[6] = { 0 };
-	unsigned seen = 0;
-
-	while (at < end) {
-		const unsigned field = *at >> 3;
-
-		if ((*at & 7) != 0 || field < 1 || field > 5 || seen >> field)
-			return false;
-		at++;
-		if (!read_varint(&at, end, &value[field]))
-			return false;
-		seen |= 1U << field;
-	}
-	if ((seen & 6) != 6 || value[2] > UINT32_MAX || value[3] > 1 || value[4] > UINT32_MAX)
+	if (*at == end || **at != number << 3)
 		return false;
-	*ret = (Fi__Pb__PagemapEntry)FI__PB__PAGEMAP_ENTRY__INIT;
-	ret->vaddr = value[1];
-	ret->nr_pages_32 = (uint32_t)value[2];
-	ret->has_in_parent = seen >> 3 & 1;
-	ret->in_parent = value[3];
-	ret->has_flags = seen >> 4 & 1;
-	ret->flags = (uint32_t)value[4];
-	ret->has_nr_pages_64 = seen >> 5 & 1;
-	ret->nr_pages_64 = value[5];
-	return true;
+	++*at;
+	return read_varint(at, end, ret);
 }
 
-/* The next entry, in @room or in the arena of @rd; as fi_records_next. */
-static int next_entry(struct fi_records *rd, Fi__Pb__PagemapEntry *room,
-		      const Fi__Pb__PagemapEntry **ret, struct fi_error *err)
+/* An entry whose flags are not to be refused. */
+static inline bool are_plain(uint64_t flags)
 {
-	const uint8_t *packed;
-	const void *msg;
-	size_t len;
-	int r;
+	const unsigned plain = 1U << 0 | 1U << FI_PE_PRESENT | 1U << (FI_PE_PRESENT | FI_PE_LAZY) |
+			       1U << FI_PE_PARENT | 1U << (FI_PE_PARENT | FI_PE_LAZY);
 
-	r = fi_records_next_packed(rd, FI_PAGEMAP_RECORD_MAX, &packed, &len, err);
-	if (r <= 0)
-		return r;
-	if (read_plain(packed, len, room)) {
-		*ret = room;
-		return 1;
-	}
-	r = fi_records_unpack(rd, &fi__pb__pagemap_entry__descriptor, packed, len, &msg, err);
-	*ret = r < 0 ? NULL : msg;
-	return r < 0 ? r : 1;
+	return flags <= KNOWN_FLAGS && (plain >> flags & 1);
+}
+
+/* Where memory is in pieces there are millions of entries, and to have each unpacked takes longer than
+ * all else that is done with them.  So those that look as CRIU writes them since it writes flags, and
+ * with which nothing is wrong, are read here; false: whatever else it is. */
+static bool read_plain(const uint8_t *at, size_t len, uint64_t least, struct fi_pagemap_entry *ret)
+{
+	const uint8_t *const end = at + len;
+	uint64_t addr, nr, flags;
+
+	if (!read_field(1, &at, end, &addr) || !read_field(2, &at, end, &nr) ||
+	    !read_field(4, &at, end, &flags))
+		return false;
+	if (nr > UINT32_MAX || (nr == 0 && !read_field(5, &at, end, &nr)))
+		return false;
+	if (at != end || nr == 0 || !are_plain(flags) || addr & (FI_PAGE_SIZE - 1) ||
+	    addr < least || nr >= (UINT64_MAX - addr) >> FI_PAGE_SHIFT)
+		return false;
+	ret->addr = addr;
+	ret->end = addr + (nr << FI_PAGE_SHIFT);
+	ret->flags = (uint32_t)flags;
+	return true;
 }
 
 /* Makes *@ret of @from; @end is where the entry before it ended. */
@@ -181,81 +196,74 @@ static int read_entry(const struct fi_records *rd, const Fi__Pb__PagemapEntry *f
 	return 0;
 }
 
-/* Makes room for one more entry.  The first guess is by the size of the file, but no hostile file
- * makes us believe in more than a million entries before it has shown them. */
-static int grow(struct fi_pagemap_file *file, size_t *size, uint64_t file_size)
+/* What is not plain, or not valid. */
+static int read_packed(struct fi_pagemap_file *file, const uint8_t *packed, size_t len,
+		       struct fi_pagemap_entry *ret, struct fi_error *err)
 {
-	uint64_t guess = file_size / 18 + 16;
-	size_t more;
-	void *grown;
-
-	if (file->nr < *size)
-		return 0;
-	if (*size)
-		more = *size * 2;
-	else
-		more = guess < 1024 * 1024 ? (size_t)guess : 1024 * 1024;
-	grown = reallocarray(file->entries, more, sizeof(*file->entries));
-	if (!grown)
-		return -ENOMEM;
-	file->entries = grown;
-	*size = more;
-	return 0;
-}
-
-void fi_pagemap_file_done(struct fi_pagemap_file *file)
-{
-	free(file->entries);
-	*file = (struct fi_pagemap_file){ 0 };
-}
-
-int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
-			 struct fi_pagemap_file *ret, struct fi_error *err)
-{
-	fi_cleanup(fi_pagemap_file_done) struct fi_pagemap_file file = { 0 };
-	fi_auto_records struct fi_records rd;
-	const Fi__Pb__PagemapEntry *packed;
-	const Fi__Pb__PagemapHead *head;
-	struct fi_pagemap_entry *entry;
-	Fi__Pb__PagemapEntry room;
 	const void *msg;
-	uint64_t end = 0;
-	size_t size = 0;
+	int r = fi_records_unpack(&file->rd, &fi__pb__pagemap_entry__descriptor, packed, len, &msg,
+				  err);
+
+	return r < 0 ? r : read_entry(&file->rd, msg, file->end, ret, err);
+}
+
+int fi_pagemap_file_next(struct fi_pagemap_file *file, struct fi_pagemap_entry *ret,
+			 struct fi_error *err)
+{
+	const uint8_t *packed;
+	size_t len;
+	int r = fi_records_next_packed(&file->rd, FI_PAGEMAP_RECORD_MAX, &packed, &len, err);
+
+	if (r <= 0)
+		return r;
+	if (!read_plain(packed, len, file->end, ret)) {
+		r = read_packed(file, packed, len, ret, err);
+		if (r < 0)
+			return r;
+	}
+	ret->file_off = file->size;
+	if (ret->flags & FI_PE_PRESENT)
+		file->size += ret->end - ret->addr;
+	file->end = ret->end;
+	file->nr++;
+	return 1;
+}
+
+int fi_pagemap_file_rest(struct fi_pagemap_file *file, struct fi_error *err)
+{
+	struct fi_pagemap_entry entry;
 	int r;
 
-	r = fi_records_open(&rd, dir, name, FI_PAGEMAP_MAGIC, err);
+	do
+		r = fi_pagemap_file_next(file, &entry, err);
+	while (r > 0);
+	return r;
+}
+
+int fi_pagemap_file_open(struct fi_pagemap_file *file, const struct fi_image_dir *dir,
+			 const char *name, struct fi_error *err)
+{
+	const Fi__Pb__PagemapHead *head;
+	const void *msg;
+	int r;
+
+	file->nr = file->size = file->end = 0;
+	r = fi_records_open(&file->rd, dir, name, FI_PAGEMAP_MAGIC, err);
 	if (r < 0)
 		return r;
-
-	r = fi_records_next(&rd, &fi__pb__pagemap_head__descriptor, FI_PAGEMAP_RECORD_MAX, &msg,
-			    err);
+	r = fi_records_next(&file->rd, &fi__pb__pagemap_head__descriptor, FI_PAGEMAP_RECORD_MAX,
+			    &msg, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return fi_error_set(err, -EBADMSG, "'%s' is truncated: it has no head", rd.name);
+		return fi_error_set(err, -EBADMSG, "'%s' is truncated: it has no head",
+				    file->rd.name);
 	head = msg;
-	r = refuse_unknown(&rd, &head->base, err);
-	if (r < 0)
-		return r;
-	file.pages_id = head->pages_id;
+	file->pages_id = head->pages_id;
+	return refuse_unknown(&file->rd, &head->base, err);
+}
 
-	while ((r = next_entry(&rd, &room, &packed, err)) > 0) {
-		if (grow(&file, &size, rd.size) < 0)
-			return fi_records_error(&rd, err, -ENOMEM, "no memory");
-		entry = &file.entries[file.nr];
-		r = read_entry(&rd, packed, end, entry, err);
-		if (r < 0)
-			return r;
-		end = entry->end;
-		entry->file_off = file.size;
-		if (entry->flags & FI_PE_PRESENT)
-			file.size += entry->end - entry->addr;
-		file.nr++;
-	}
-	if (r < 0)
-		return r;
-
-	*ret = file;
-	file = (struct fi_pagemap_file){ 0 };
-	return 0;
+void fi_pagemap_file_close(struct fi_pagemap_file *file)
+{
+	fi_records_close(&file->rd);
 }

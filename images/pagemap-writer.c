@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "images/pagemap-file.h"
 #include "images/proto/pagemap.pb-c.h"
-#include "images/record.h"
 
 /* CRIUs before 4.2 multiply the number of pages of an entry as an int. */
 #define ENTRY_MAX_PAGES (UINT64_C(1) << 18)
@@ -129,21 +129,12 @@ static int read_pages_id(const struct fi_pagemap_writer *writer,
 		.version = inventory->version,
 		.common_magic = inventory->common_magic,
 	};
-	fi_auto_records struct fi_records rd;
-	const Fi__Pb__PagemapHead *head;
-	const void *msg;
-	int r;
+	fi_auto_pagemap_file struct fi_pagemap_file file;
+	int r = fi_pagemap_file_open(&file, &dir, writer->name, err);
 
-	r = fi_records_open(&rd, &dir, writer->name, FI_PAGEMAP_MAGIC, err);
-	if (r < 0)
-		return r;
-	r = fi_records_next(&rd, &fi__pb__pagemap_head__descriptor, FI_PAGEMAP_RECORD_MAX, &msg,
-			    err);
-	if (r <= 0)
-		return r < 0 ? r : fi_error_set(err, -EBADMSG, "'%s' has no head", writer->name);
-	head = msg;
-	*ret = head->pages_id;
-	return 0;
+	if (r == 0)
+		*ret = file.pages_id;
+	return r;
 }
 
 int fi_pagemap_writer_begin(struct fi_pagemap_writer *writer, const struct fi_inventory *inventory,

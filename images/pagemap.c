@@ -4,6 +4,8 @@
  */
 #include "images/pagemap.h"
 
+_Static_assert(sizeof(struct fi_run) == 24, "a run takes no more than it needs");
+
 size_t fi_pagemap_lower_bound(const struct fi_pagemap *pm, uint64_t addr)
 {
 	size_t low = 0, high = pm->nr_runs, mid;
@@ -28,7 +30,7 @@ const struct fi_run *fi_pagemap_find(const struct fi_pagemap *pm, uint64_t addr)
 /* Lazy pages in the runs up to and including this one. */
 static uint64_t rank_end(const struct fi_run *run)
 {
-	return run->lazy_rank + (run->lazy ? run->nr_pages : 0);
+	return (uint64_t)run->lazy_rank + (run->lazy ? run->nr_pages : 0);
 }
 
 const struct fi_run *fi_pagemap_find_rank(const struct fi_pagemap *pm, uint64_t rank)

@@ -21,14 +21,17 @@ enum fi_run_kind {
 	FI_RUN_ZERO, /* the image says: these pages are zero */
 };
 
+/* An image may have millions: what is here takes time and memory for each of them. */
 struct fi_run {
-	uint64_t addr;	    /* page aligned address at the dump */
-	uint64_t file_off;  /* byte offset of the first page; FI_RUN_DATA only */
-	uint64_t lazy_rank; /* lazy pages in all runs before this one; meaningful when lazy */
-	uint32_t nr_pages;  /* at least 1; longer entries become several runs */
-	uint16_t file;	    /* index for fi_image_pages_file(); FI_RUN_DATA only */
-	uint8_t kind;	    /* enum fi_run_kind */
-	bool lazy;	    /* CRIU leaves these pages to whoever holds the userfaultfd */
+	uint64_t addr;			   /* page aligned address at the dump */
+	uint64_t file_off : FI_PAGES_BITS; /* byte offset of the first page; FI_RUN_DATA only */
+	uint64_t file : 16;		   /* index for fi_image_pages_file(); FI_RUN_DATA only */
+	uint8_t kind : 1;		   /* enum fi_run_kind */
+	bool lazy : 1;	   /* CRIU leaves these pages to whoever holds the userfaultfd */
+	uint32_t nr_pages; /* at least 1; longer entries become several runs */
+	/* Lazy pages in all runs before this one.  Meaningful when lazy, where the pagemap has no more than
+	 * UINT32_MAX of them. */
+	uint32_t lazy_rank;
 };
 
 struct fi_pagemap {
@@ -50,8 +53,8 @@ size_t fi_pagemap_lower_bound(const struct fi_pagemap *pm, uint64_t addr);
 /* The run that holds @addr, or NULL.  O(log n). */
 const struct fi_run *fi_pagemap_find(const struct fi_pagemap *pm, uint64_t addr);
 
-/* The lazy run that holds lazy page number @rank, or NULL when @rank >= nr_lazy_pages.  O(log n).
- */
+/* The lazy run that holds lazy page number @rank, or NULL when @rank >= nr_lazy_pages.  O(log n).  For pagemaps
+ * whose ranks are meaningful. */
 const struct fi_run *fi_pagemap_find_rank(const struct fi_pagemap *pm, uint64_t rank);
 
 #endif

@@ -21,14 +21,14 @@ static void file_name(char *name, size_t size, uint32_t id)
 	(void)snprintf(name, size, "pages-%" PRIu32 ".img", id);
 }
 
-/* Says that @file should have @want bytes. */
-static int wrong_size(const char *full, const struct fi_image_file *file, const char *owner,
-		      uint64_t want, struct fi_error *err)
+/* Says that a file should have @want bytes, and not @size. */
+static int wrong_size(const char *full, int fd, uint64_t size, const char *owner, uint64_t want,
+		      struct fi_error *err)
 {
 	const char *packed = NULL;
 	uint8_t head[4];
 
-	if (file->fd >= 0 && pread(file->fd, head, sizeof(head), 0) == (ssize_t)sizeof(head))
+	if (fd >= 0 && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head))
 		packed = fi_compression_name(head);
 	if (packed)
 		return fi_error_set(err, -EPROTONOSUPPORT,
@@ -37,7 +37,7 @@ static int wrong_size(const char *full, const struct fi_image_file *file, const 
 	return fi_error_set(err, -EBADMSG,
 			    "'%s' has %" PRIu64 " bytes, but '%s' beside it places %" PRIu64
 			    " in it",
-			    full, file->size, owner, want);
+			    full, size, owner, want);
 }
 
 /* Room for one more file. */
@@ -65,7 +65,7 @@ static int table_grow(struct fi_pages_table *table, struct fi_error *err)
 }
 
 int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, uint32_t id,
-		 const char *owner, uint64_t want, uint16_t *ret, struct fi_error *err)
+		 const char *owner, uint16_t *ret, struct fi_error *err)
 {
 	fi_auto_image_file struct fi_image_file file = { .fd = -EBADF };
 	struct fi_pages_entry *entry;
@@ -84,15 +84,17 @@ int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, u
 	r = fi_image_file_open(dir, plain, &file, err);
 	if (r < 0)
 		return r;
-	if (file.size != want)
-		return wrong_size(full, &file, owner, want, err);
+	if (file.size > UINT64_C(1) << FI_PAGES_BITS)
+		return fi_error_set(err, -EPROTONOSUPPORT,
+				    "'%s' has %" PRIu64 " bytes, more than 2^%d", full, file.size,
+				    FI_PAGES_BITS);
 
 	name = strdup(full);
 	if (!name)
 		return fi_error_set(err, -ENOMEM, "'%s': no memory", full);
 	if (file.size > SIZE_MAX)
 		return fi_error_set(err, -ENOMEM, "'%s' is too large to map", full);
-	if (file.fd >= 0)
+	if (file.fd >= 0 && file.size > 0)
 		map = mmap(NULL, (size_t)file.size, PROT_READ, MAP_SHARED, file.fd, 0);
 	if (map == MAP_FAILED)
 		return fi_error_set(err, -errno, "cannot map '%s'", full);
@@ -112,6 +114,16 @@ int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, u
 	return 0;
 }
 
+int fi_pages_check_size(const struct fi_pages_table *table, uint16_t index, uint64_t want,
+			struct fi_error *err)
+{
+	const struct fi_pages_file *file = &table->files[index];
+
+	if (file->size == want)
+		return 0;
+	return wrong_size(file->name, file->fd, file->size, table->entries[index].owner, want, err);
+}
+
 int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, const char *owner,
 			struct fi_error *err)
 {
@@ -127,7 +139,7 @@ int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, const char 
 		return 0;
 	if (r < 0)
 		return r;
-	return file.size == 0 ? 0 : wrong_size(full, &file, owner, 0, err);
+	return file.size == 0 ? 0 : wrong_size(full, file.fd, file.size, owner, 0, err);
 }
 
 static int compare_entries(const void *a, const void *b)

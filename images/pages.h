@@ -15,6 +15,10 @@
 #define FI_PAGE_SHIFT 12
 #define FI_PAGE_SIZE  (UINT64_C(1) << FI_PAGE_SHIFT)
 
+/* No pages file has more than 2^FI_PAGES_BITS bytes (64 TiB; a process could map the double of it, if nothing
+ * else). */
+#define FI_PAGES_BITS 46
+
 struct fi_pages_file {
 	const char
 		*name; /* "pages-1.img", with one "parent/" before it for each level up the chain */

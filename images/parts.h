@@ -73,12 +73,16 @@ struct fi_pages_table {
 	size_t nr, size;
 };
 
-/* Opens and maps pages-@id.img of @dir, which the pagemap file @owner says has @size bytes (more
- * than 0), and sets *@ret to its index. */
+/* Opens and maps pages-@id.img of @dir, in which the pagemap file @owner has pages, and sets *@ret to its
+ * index.  fi_pages_check_size must follow, when all of @owner has been read, before it is used. */
 int fi_pages_add(struct fi_pages_table *table, const struct fi_image_dir *dir, uint32_t id,
-		 const char *owner, uint64_t size, uint16_t *ret, struct fi_error *err);
+		 const char *owner, uint16_t *ret, struct fi_error *err);
 
-/* The same for @size 0: CRIU leaves the file out or empty. */
+/* Checks that the file has the @size that its owner says, before check_owners. */
+int fi_pages_check_size(const struct fi_pages_table *table, uint16_t index, uint64_t size,
+			struct fi_error *err);
+
+/* Both for a size of 0: CRIU leaves the file out or empty. */
 int fi_pages_check_none(const struct fi_image_dir *dir, uint32_t id, const char *owner,
 			struct fi_error *err);
 
@@ -115,29 +119,6 @@ struct fi_image {
 	void *frozen; /* a mapping that the tables in `memory` belong to (frozen.h), or NULL */
 	size_t frozen_size;
 };
-
-/* One pagemap-VPID.img, or pagemap-shmem-ID.img, as it stands, its parent not looked at. */
-#define FI_PE_PARENT  UINT32_C(1) /* the pages are in the parent image */
-#define FI_PE_LAZY    UINT32_C(2) /* a lazy restore leaves them to the userfaultfd */
-#define FI_PE_PRESENT UINT32_C(4) /* the pages are in this image's pages file */
-
-struct fi_pagemap_entry {
-	uint64_t addr;	   /* page aligned */
-	uint64_t end;	   /* page aligned, above addr */
-	uint64_t file_off; /* where the pages are if FI_PE_PRESENT is set */
-	uint32_t flags;	   /* FI_PE_PRESENT or FI_PE_PARENT or none of the two (zeros) */
-};
-
-struct fi_pagemap_file {
-	struct fi_pagemap_entry *entries; /* sorted, disjoint; entry i is record i + 2 */
-	size_t nr;
-	uint64_t size; /* bytes in the pages file: sum over entries with FI_PE_PRESENT */
-	uint32_t pages_id;
-};
-
-int fi_pagemap_file_read(const struct fi_image_dir *dir, const char *name,
-			 struct fi_pagemap_file *ret, struct fi_error *err);
-void fi_pagemap_file_done(struct fi_pagemap_file *file);
 
 /* The pagemap file @name, resolved through the chain and split at the VMAs of @mm.  The pages files
  * it needs are added to @pages.  Release with fi_pagemap_done. */

@@ -232,8 +232,9 @@ int fi_records_open(struct fi_records *rd, const struct fi_image_dir *dir, const
 				  err);
 }
 
-int fi_records_next_packed(struct fi_records *rd, size_t max, const uint8_t **ret, size_t *ret_len,
-			   struct fi_error *err)
+/* As fi_records_next_packed, for what is not in the window as a whole, or not in order. */
+static int next_far(struct fi_records *rd, size_t max, const uint8_t **ret, size_t *ret_len,
+		    struct fi_error *err)
 {
 	uint64_t left = rd->size - rd->next;
 	uint32_t len;
@@ -267,6 +268,26 @@ int fi_records_next_packed(struct fi_records *rd, size_t max, const uint8_t **re
 	*ret = rd->buf + rd->buf_pos;
 	*ret_len = len;
 	rd->buf_pos += len;
+	rd->next += sizeof(len) + len;
+	return 1;
+}
+
+int fi_records_next_packed(struct fi_records *rd, size_t max, const uint8_t **ret, size_t *ret_len,
+			   struct fi_error *err)
+{
+	const uint64_t have = rd->buf_len - rd->buf_pos, left = rd->size - rd->next;
+	uint32_t len;
+
+	if (have < sizeof(len) || left < sizeof(len))
+		return next_far(rd, max, ret, ret_len, err);
+	memcpy(&len, rd->buf + rd->buf_pos, sizeof(len));
+	if (len > max || len > have - sizeof(len) || len > left - sizeof(len))
+		return next_far(rd, max, ret, ret_len, err);
+	rd->nr++;
+	rd->start = rd->next;
+	*ret = rd->buf + rd->buf_pos + sizeof(len);
+	*ret_len = len;
+	rd->buf_pos += sizeof(len) + len;
 	rd->next += sizeof(len) + len;
 	return 1;
 }

@@ -70,14 +70,45 @@ void fi_slice_skip(const struct fi_slice *slice, struct fi_slice_cursor *cursor,
 	cursor->addr = addr;
 }
 
+/* Lazy pages in [@start, @end). */
+static uint64_t lazy_within(const struct fi_pagemap *pm, uint64_t start, uint64_t end)
+{
+	uint64_t nr = 0;
+
+	for (size_t i = fi_pagemap_lower_bound(pm, start); i < pm->nr_runs; i++) {
+		const struct fi_run *run = &pm->runs[i];
+		uint64_t from = run->addr > start ? run->addr : start;
+		uint64_t to = fi_run_end(run) < end ? fi_run_end(run) : end;
+
+		if (run->addr >= end)
+			break;
+		if (run->lazy)
+			nr += (to - from) >> FI_PAGE_SHIFT;
+	}
+	return nr;
+}
+
 void fi_slice_count(const struct fi_slice *slice, uint64_t *kept, uint64_t *left_out)
 {
-	struct fi_slice_cursor cursor = FI_SLICE_START;
-	struct fi_run run;
+	const struct fi_pagemap *pm = slice->task->pagemap;
 
-	*kept = *left_out = 0;
-	while (fi_slice_next(slice, &cursor, &run))
-		*(run.lazy ? left_out : kept) += run.nr_pages;
+	*left_out = pm->nr_lazy_pages;
+	for (size_t i = 0; i < slice->nr_touched; i++)
+		*left_out -= lazy_within(pm, slice->touched[i].start, slice->touched[i].end);
+	*kept = pm->nr_pages - *left_out;
+}
+
+/* Passes over runs that are left out as a whole. */
+static void skip_left_out(const struct fi_slice *slice, struct fi_slice_cursor *cursor)
+{
+	const struct fi_pagemap *pm = slice->task->pagemap;
+	uint64_t until;
+
+	if (is_touched(slice, cursor, &until))
+		return;
+	while (cursor->run < pm->nr_runs && pm->runs[cursor->run].lazy &&
+	       fi_run_end(&pm->runs[cursor->run]) <= until)
+		cursor->addr = fi_run_end(&pm->runs[cursor->run++]);
 }
 
 int fi_slice_write(const struct fi_slice *slice, const struct fi_image *image, int dirfd, int to,
@@ -91,8 +122,12 @@ int fi_slice_write(const struct fi_slice *slice, const struct fi_image *image, i
 
 	(void)snprintf(name, sizeof(name), "pagemap-%" PRIu32 ".img", slice->task->vpid);
 	r = fi_pagemap_writer_begin(&writer, &image->inventory, dirfd, to, name, err);
-	while (r == 0 && fi_slice_next(slice, &cursor, &run))
+	while (r == 0) {
+		skip_left_out(slice, &cursor);
+		if (!fi_slice_next(slice, &cursor, &run))
+			break;
 		if (!run.lazy)
 			r = fi_pagemap_writer_put(&writer, &run, image->pages.files, err);
+	}
 	return r == 0 ? fi_pagemap_writer_end(&writer, err) : r;
 }

@@ -156,15 +156,16 @@ static bool hear(int fd, struct fi_engine_words *words)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* Hears the engine out until it closes its status pipe or @deadline.
+/* Hears the engine out until it closes its status pipe, or its time is over.
  *
  * Returns 1 when it said that it is ready, 0 when it closed the pipe without, or -ETIMEDOUT.
  */
-static int wait_for_status(struct start *s, int64_t deadline, struct fi_engine_words *words)
+static int wait_for_status(const struct fi_engine_birth *b, struct fi_engine_words *words)
 {
+	const int64_t deadline = fi_child_now_ms() + b->timeout_ms;
 	struct pollfd pfds[2] = {
-		{ .fd = s->status[0], .events = POLLIN },
-		{ .fd = s->words[0], .events = POLLIN },
+		{ .fd = b->status, .events = POLLIN },
+		{ .fd = b->words, .events = POLLIN },
 	};
 	int64_t left;
 	ssize_t n;
@@ -176,10 +177,10 @@ static int wait_for_status(struct start *s, int64_t deadline, struct fi_engine_w
 			return -ETIMEDOUT;
 		if (poll(pfds, FI_ARRAY_SIZE(pfds), (int)left) < 0 && errno != EINTR)
 			return -errno;
-		if (pfds[1].revents && !hear(s->words[0], words))
+		if (pfds[1].revents && !hear(b->words, words))
 			pfds[1].fd = -1;
 		if (pfds[0].revents) {
-			n = read(s->status[0], &byte, 1);
+			n = read(b->status, &byte, 1);
 			if (n >= 0)
 				return n == 1 && byte == 0;
 			if (errno != EAGAIN && errno != EINTR)
@@ -189,20 +190,20 @@ static int wait_for_status(struct start *s, int64_t deadline, struct fi_engine_w
 }
 
 /* What is still in the pipe when the engine is ready: it does not wait for more. */
-static void hear_rest(struct start *s, struct fi_engine_words *words)
+static void hear_rest(const struct fi_engine_birth *b, struct fi_engine_words *words)
 {
-	struct pollfd pfd = { .fd = s->words[0], .events = POLLIN };
+	struct pollfd pfd = { .fd = b->words, .events = POLLIN };
 
-	while (poll(&pfd, 1, 0) == 1 && hear(s->words[0], words))
+	while (poll(&pfd, 1, 0) == 1 && hear(b->words, words))
 		;
 }
 
 /* Waits until the engine has ended, hearing its last words.  Returns whether it has. */
-static bool wait_for_end(struct start *s, int pidfd, struct fi_engine_words *words)
+static bool wait_for_end(const struct fi_engine_birth *b, struct fi_engine_words *words)
 {
 	struct pollfd pfds[2] = {
-		{ .fd = pidfd, .events = POLLIN },
-		{ .fd = s->words[0], .events = POLLIN },
+		{ .fd = b->pidfd, .events = POLLIN },
+		{ .fd = b->words, .events = POLLIN },
 	};
 	int64_t deadline = fi_child_now_ms() + LAST_WORDS_MS;
 	int64_t left;
@@ -212,10 +213,10 @@ static bool wait_for_end(struct start *s, int pidfd, struct fi_engine_words *wor
 		if (left <= 0)
 			return false;
 		(void)poll(pfds, FI_ARRAY_SIZE(pfds), (int)left);
-		if (pfds[1].revents && !hear(s->words[0], words))
+		if (pfds[1].revents && !hear(b->words, words))
 			pfds[1].fd = -1;
 		if (pfds[0].revents) {
-			hear_rest(s, words);
+			hear_rest(b, words);
 			return true;
 		}
 	}
@@ -289,7 +290,7 @@ static void find_words(struct words *argv, const struct fi_engine_order *order)
 	argv->word[argv->nr] = NULL;
 }
 
-int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words, int *device,
+int fi_engine_begin(const struct fi_engine_order *order, struct fi_engine_birth *birth, int *device,
 		    struct fi_error *err)
 {
 	fi_cleanup(close_start) struct start s = {
@@ -303,40 +304,63 @@ int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words 
 		.middle = { -EBADF, -EBADF },
 		.device = order->device,
 	};
-	int64_t deadline = fi_child_now_ms() + order->timeout_ms;
-	const char *program = order->program;
-	fi_auto_close int pidfd = -EBADF;
 	pid_t pid;
 	int r;
 
-	words->text[0] = '\0';
 	find_words(&s.argv, order);
 	r = prepare(&s);
 	if (r < 0)
 		return fi_error_set(err, r, "cannot prepare the engine's start: %s", strerror(-r));
 	pid = fork_engine(&s, device);
 	if (pid < 0)
-		return fi_error_set(err, pid, "cannot start '%s': %s", program, strerror(-pid));
-	fi_close(&s.status[1]);
-	fi_close(&s.words[1]);
-
+		return fi_error_set(err, pid, "cannot start '%s': %s", order->program,
+				    strerror(-pid));
+	(void)snprintf(birth->program, sizeof(birth->program), "%s", order->program);
+	birth->timeout_ms = order->timeout_ms;
 	/* If the pid were another process's by now, the engine would have ended, and its end of the
 	 * status pipe would be closed: no signal is sent then. */
-	pidfd = pidfd_open(pid);
-	r = wait_for_status(&s, deadline, words);
+	birth->pidfd = pidfd_open(pid);
+	birth->status = fi_take_fd(&s.status[0]);
+	birth->words = fi_take_fd(&s.words[0]);
+	return 0;
+}
+
+static int wait_until_ready(const struct fi_engine_birth *b, struct fi_engine_words *words,
+			    struct fi_error *err)
+{
+	int r = wait_for_status(b, words);
+
 	if (r == 1) {
-		hear_rest(&s, words);
+		hear_rest(b, words);
 		return 0;
 	}
 	if (r == 0) {
-		if (pidfd >= 0)
-			(void)wait_for_end(&s, pidfd, words);
-		return fi_error_set(err, -ECHILD, "'%s' ended before it was ready", program);
+		if (b->pidfd >= 0)
+			(void)wait_for_end(b, words);
+		return fi_error_set(err, -ECHILD, "'%s' ended before it was ready", b->program);
 	}
-	if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
-		(void)wait_for_end(&s, pidfd, words);
+	if (b->pidfd >= 0 && syscall(SYS_pidfd_send_signal, b->pidfd, SIGKILL, NULL, 0) == 0)
+		(void)wait_for_end(b, words);
 	return r == -ETIMEDOUT
 		       ? fi_error_set(err, r, "'%s' was not ready after %d ms, and was killed",
-				      program, order->timeout_ms)
-		       : fi_error_set(err, r, "waiting for '%s': %s", program, strerror(-r));
+				      b->program, b->timeout_ms)
+		       : fi_error_set(err, r, "waiting for '%s': %s", b->program, strerror(-r));
+}
+
+int fi_engine_wait(struct fi_engine_birth *birth, struct fi_engine_words *words,
+		   struct fi_error *err)
+{
+	int r;
+
+	words->text[0] = '\0';
+	r = wait_until_ready(birth, words, err);
+	fi_engine_forget(birth);
+	return r;
+}
+
+void fi_engine_forget(struct fi_engine_birth *birth)
+{
+	fi_close(&birth->status);
+	fi_close(&birth->words);
+	fi_close(&birth->pidfd);
 }

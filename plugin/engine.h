@@ -29,6 +29,9 @@
 #ifndef FI_PLUGIN_ENGINE_H
 #define FI_PLUGIN_ENGINE_H
 
+#include <errno.h>
+#include <limits.h>
+
 #include "common/error.h"
 #include "common/settings.h"
 
@@ -47,20 +50,46 @@ struct fi_engine_order {
 	const char *device; /* opened (O_RDWR) where the engine is started; NULL: none */
 };
 
-/* Starts the program and waits until it is ready.  What the engine wrote to its stderr is in @words,
- * also beside an error.  *@device, unless it is NULL, is set: the device's descriptor (CLOEXEC), or
+/* An engine that has been started, and has not said yet that it is ready. */
+struct fi_engine_birth {
+	char program[PATH_MAX];
+	int timeout_ms;
+	int pidfd;	   /* negative: none */
+	int status, words; /* the ends of its pipes that are CRIU's */
+};
+
+#define FI_ENGINE_UNBORN                                                                           \
+	{                                                                                          \
+		.pidfd = -EBADF, .status = -EBADF, .words = -EBADF                                 \
+	}
+
+/* Starts the program.  *@device, unless it is NULL, is set: the device's descriptor (CLOEXEC), or
  * the negative errno of its open(2), which is no error here.
  *
- * Returns 0, or, when the engine is not there or has been killed (it holds no userfaultfd yet),
- * and saying why in @err:
- *   -ECHILD     it ended without being ready: @words should say more
- *   -ETIMEDOUT  it was not ready in time
+ * Returns 0, and *@birth has descriptors (CLOEXEC), with which fi_engine_wait or fi_engine_forget is to be
+ * called; or, saying why in @err, with *@birth as it was:
+ *   -ECHILD     it could not be made
  *   -ENOSYS     the kernel has no pidfds (before Linux 5.3)
  *   or what the calls gave
  * No child, and no other descriptor, is left behind in any case.  Signals of the calling thread are blocked
  * for an instant; one thread at a time.
  */
-int fi_engine_start(const struct fi_engine_order *order, struct fi_engine_words *words, int *device,
+int fi_engine_begin(const struct fi_engine_order *order, struct fi_engine_birth *birth, int *device,
 		    struct fi_error *err);
+
+/* Waits until it is ready, @order's time at most, and takes *@birth back.  What the engine wrote to its stderr is
+ * in @words, also beside an error.
+ *
+ * Returns 0, or, when the engine is not there or has been killed (it holds no userfaultfd yet), and
+ * saying why in @err:
+ *   -ECHILD     it ended without being ready: @words should say more
+ *   -ETIMEDOUT  it was not ready in time
+ *   or what the calls gave
+ */
+int fi_engine_wait(struct fi_engine_birth *birth, struct fi_engine_words *words,
+		   struct fi_error *err);
+
+/* Takes *@birth back without waiting.  An engine that is not ready yet will find nobody to tell, and end. */
+void fi_engine_forget(struct fi_engine_birth *birth);
 
 #endif

@@ -61,6 +61,8 @@ static struct {
 	struct fi_container container; /* its id is empty: none */
 } ours;
 
+static struct fi_engine_birth engine = FI_ENGINE_UNBORN;
+
 /* What the engine wrote, line by line. */
 static void log_words(enum fi_log_level level, struct fi_engine_words *words)
 {
@@ -122,7 +124,6 @@ static int find_program(char *ret, size_t size, struct fi_error *err)
 
 static int start_engine(int images, int handover, int *device, struct fi_error *err)
 {
-	struct fi_engine_words words;
 	char program[PATH_MAX];
 	const struct fi_engine_order order = {
 		.program = program,
@@ -138,12 +139,23 @@ static int start_engine(int images, int handover, int *device, struct fi_error *
 	r = find_program(program, sizeof(program), err);
 	if (r < 0)
 		return r;
+	return fi_engine_begin(&order, &engine, device, err);
+}
 
-	r = fi_engine_start(&order, &words, device, err);
+static int wait_for_engine(struct fi_error *err)
+{
+	struct fi_engine_words words;
+	int r = fi_engine_wait(&engine, &words, err);
+
 	log_words(r < 0 ? FI_LOG_ERROR : FI_LOG_INFO, &words);
 	if (r == 0)
-		fi_host_log(FI_LOG_INFO, "'%s' serves the pages of this restore", program);
+		fi_host_log(FI_LOG_INFO, "'%s' serves the pages of this restore", engine.program);
 	return r;
+}
+
+static void forget_engine(void)
+{
+	fi_engine_forget(&engine);
 }
 
 /* Notes down what exit may have to remove. */
@@ -177,6 +189,8 @@ static int serve_socket(int images)
 		return 0;
 	if (r > 0) {
 		r = start_engine(images, -EBADF, NULL, &err);
+		if (r == 0)
+			r = wait_for_engine(&err);
 		if (r < 0)
 			remove_dead_socket();
 	}
@@ -191,8 +205,13 @@ static int serve_socket(int images)
 /* A plain restore, which stays one if this fails. */
 static void be_transparent(int images)
 {
+	static const struct fi_transparent_engine how = {
+		.start = start_engine,
+		.wait = wait_for_engine,
+		.forget = forget_engine,
+	};
 	struct fi_error err = { "" };
-	int r = fi_transparent_begin(images, &ours.settings, start_engine, &err);
+	int r = fi_transparent_begin(images, &ours.settings, &how, &err);
 
 	if (r < 0)
 		stand_aside(r == -ENODATA ? FI_LOG_INFO : FI_LOG_WARN, err.text);

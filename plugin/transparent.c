@@ -46,6 +46,10 @@ static struct {
 	struct fi_lazy_shared lazy_shared;
 	struct task *tasks; /* by index in the image */
 	size_t nr_tasks, nr_missing;
+	const struct fi_transparent_engine *engine; /* NULL: none was started */
+	bool waited;				    /* for it, with this result: */
+	int engine_state;
+	struct fi_error engine_error;
 	int connection; /* with the engine; -EBADF: no task needs one */
 	int device;	/* for fi_task_uffd */
 } ours = { .connection = -EBADF, .device = -EBADF };
@@ -59,6 +63,8 @@ static void forget(void)
 {
 	for (size_t i = 0; i < ours.nr_tasks; i++)
 		fi_close(&ours.tasks[i].uffd);
+	if (ours.engine)
+		ours.engine->forget();
 	fi_close(&ours.connection);
 	fi_close(&ours.device);
 	free(ours.tasks);
@@ -66,6 +72,8 @@ static void forget(void)
 	fi_lazy_shared_done(&ours.lazy_shared);
 	fi_shared_done(&ours.shared);
 	fi_image_free(ours.image);
+	ours.engine = NULL;
+	ours.waited = false;
 	ours.image = NULL;
 	ours.tasks = NULL;
 	ours.nr_tasks = ours.nr_missing = 0;
@@ -186,8 +194,8 @@ static int show(int view, int images_dirfd)
 	return dup3(view, images_dirfd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0 ? -errno : 0;
 }
 
-static int begin(int images_dirfd, const struct fi_settings *settings, fi_transparent_start start,
-		 struct fi_error *err)
+static int begin(int images_dirfd, const struct fi_settings *settings,
+		 const struct fi_transparent_engine *engine, struct fi_error *err)
 {
 	fi_auto_close int engines = -EBADF, view = -EBADF;
 	fi_auto_free struct fi_slice *slices = NULL;
@@ -222,11 +230,13 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 		r = fi_handover_open(&ours.connection, &engines);
 		if (r < 0)
 			return fi_error_set(err, r, "no connection to an engine: %s", strerror(-r));
-		r = start(images_dirfd, engines, &ours.device, err);
-		if (r == 0)
-			r = tell_zombies();
+		r = engine->start(images_dirfd, engines, &ours.device, err);
 		if (r < 0)
 			return r;
+		ours.engine = engine;
+		r = tell_zombies();
+		if (r < 0)
+			return fi_error_set(err, r, "the engine has gone: %s", strerror(-r));
 	} else {
 		ours.device = open(FI_TASK_UFFD_DEVICE, O_RDWR | O_CLOEXEC);
 		if (ours.device < 0)
@@ -237,9 +247,9 @@ static int begin(int images_dirfd, const struct fi_settings *settings, fi_transp
 }
 
 int fi_transparent_begin(int images_dirfd, const struct fi_settings *settings,
-			 fi_transparent_start start, struct fi_error *err)
+			 const struct fi_transparent_engine *engine, struct fi_error *err)
 {
-	int r = begin(images_dirfd, settings, start, err);
+	int r = begin(images_dirfd, settings, engine, err);
 
 	if (r < 0)
 		forget(); /* an engine that there is loses its connection, and ends */
@@ -354,6 +364,20 @@ static int unwatch(struct task *task, struct fi_error *err)
 	return r < 0 ? fi_error_set(err, r, "UFFDIO_UNREGISTER: %s", strerror(-r)) : 0;
 }
 
+/* Whether the engine is ready.  It had time since begin: what can be done without it is done before. */
+static int await_engine(struct fi_error *err)
+{
+	if (!ours.waited) {
+		ours.waited = true;
+		ours.engine_state = ours.engine->wait(&ours.engine_error);
+		if (ours.engine_state < 0)
+			fi_host_log(FI_LOG_WARN, "restoring eagerly: %s", ours.engine_error.text);
+	}
+	if (ours.engine_state < 0)
+		*err = ours.engine_error;
+	return ours.engine_state;
+}
+
 /* Gives the engine the task.  @intact: it can still be filled. */
 static int hand_over(struct task *task, bool *intact, struct fi_error *err)
 {
@@ -368,6 +392,8 @@ static int hand_over(struct task *task, bool *intact, struct fi_error *err)
 		(void)fi_error_set(err, r, "UFFDIO_REGISTER: %s", strerror(-r));
 	if (r == 0)
 		r = mend(task, err);
+	if (r == 0)
+		r = await_engine(err);
 	if (r == 0) {
 		r = fi_handover_task(ours.connection, task->slice.task->vpid, task->pid,
 				     task->uffd);
@@ -425,11 +451,15 @@ static int finish(void)
 
 	if (ours.connection < 0)
 		return 0;
-	fi_lazy_shared_hand_over(&ours.lazy_shared, ours.connection);
-	r = fi_handover_finish(ours.connection, FINISH_TIMEOUT_MS);
-	if (r < 0)
-		fi_host_log(FI_LOG_WARN, "the engine does not answer (%s): restoring eagerly",
-			    strerror(-r));
+	r = await_engine(&err);
+	if (r == 0) {
+		fi_lazy_shared_hand_over(&ours.lazy_shared, ours.connection);
+		r = fi_handover_finish(ours.connection, FINISH_TIMEOUT_MS);
+		if (r < 0)
+			fi_host_log(FI_LOG_WARN,
+				    "the engine does not answer (%s): restoring eagerly",
+				    strerror(-r));
+	}
 	for (size_t i = 0; i < ours.nr_tasks; i++) {
 		struct task *task = &ours.tasks[i];
 		int done = 0;

@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  *   begin   before CRIU has read anything: CRIU's image directory becomes a view (view.h) without the
- *           lazy memory, and an engine is started that waits for tasks (handover.h)
+ *           lazy memory, and an engine is started that waits for tasks (handover.h).  It reads the image
+ *           and gets ready while CRIU makes the tasks
  *   task    CRIU has every task stopped as it will run on: each gets a userfaultfd, its lazy memory is
- *           registered, and the engine is given both.  With the last task the engine answers that
+ *           registered, and the engine, if it is ready, is given both.  With the last task the engine answers that
  *           all is served, before CRIU lets any of them go
  *   end     nothing is left of it in CRIU
  *
@@ -25,15 +26,18 @@
 #include "common/error.h"
 #include "common/settings.h"
 
-/* Starts the engine with its end of the connection.  *@device: what fi_task_uffd wants.  0 or a
- * negative errno, said in @err. */
-typedef int (*fi_transparent_start)(int images_dirfd, int connection, int *device,
-				    struct fi_error *err);
+/* How an engine comes about.  Those with a result return 0 or a negative errno, said in @err. */
+struct fi_transparent_engine {
+	/* Starts it with its end of the connection.  *@device: what fi_task_uffd wants. */
+	int (*start)(int images_dirfd, int connection, int *device, struct fi_error *err);
+	int (*wait)(struct fi_error *err); /* until it is ready; once */
+	void (*forget)(void); /* in place of wait; also when there is nothing to forget */
+};
 
-/* @images_dirfd is the number of CRIU's own descriptor.  Returns 0, or a negative errno: CRIU restores
+/* @images_dirfd is the number of CRIU's own descriptor; @engine lives on.  Returns 0, or a negative errno: CRIU restores
  * as ever then, and @err says why. */
 int fi_transparent_begin(int images_dirfd, const struct fi_settings *settings,
-			 fi_transparent_start start, struct fi_error *err);
+			 const struct fi_transparent_engine *engine, struct fi_error *err);
 
 /* Whether there was a begin that went well, and no end. */
 bool fi_transparent_on(void);

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "images/inspect/verify-parts.h"
+#include "images/pagemap-file.h"
 #include "images/proto/records.pb-c.h"
-#include "images/record.h"
 
 /* The largest that any kind of record is read with elsewhere. */
 #define RECORD_MAX (128 * 1024 * 1024)
@@ -55,15 +55,15 @@ static int read_records(struct fi_verifier *v, const struct fi_kind *kind, struc
 static int read_pagemap(struct fi_verifier *v, const struct fi_image_dir *dir, const char *name,
 			struct fi_error *err)
 {
-	struct fi_pagemap_file file;
+	fi_auto_pagemap_file struct fi_pagemap_file file;
 	int r;
 
-	r = fi_pagemap_file_read(dir, name, &file, err);
-	if (r < 0)
-		return r;
-	v->verdict->records += file.nr + 1;
-	fi_pagemap_file_done(&file);
-	return 0;
+	r = fi_pagemap_file_open(&file, dir, name, err);
+	if (r == 0)
+		r = fi_pagemap_file_rest(&file, err);
+	if (r == 0)
+		v->verdict->records += file.nr + 1;
+	return r;
 }
 
 static int read_file(struct fi_verifier *v, const struct fi_image_dir *dir, const char *name,
@@ -184,8 +184,9 @@ static void verify_pagemap(struct census *census, const char *name,
 	if (file->size == 0)
 		r = fi_pages_check_none(census->dir, file->pages_id, name, &err);
 	else
-		r = fi_pages_add(&table, census->dir, file->pages_id, name, file->size, &index,
-				 &err);
+		r = fi_pages_add(&table, census->dir, file->pages_id, name, &index, &err);
+	if (r == 0 && file->size > 0)
+		r = fi_pages_check_size(&table, index, file->size, &err);
 	fi_pages_done(&table);
 	if (r == 0)
 		return;
@@ -215,13 +216,15 @@ static bool is_left_over(const struct census *census, const char *name)
 static int list_pagemaps(const char *name, uint64_t size, void *arg)
 {
 	struct census *census = arg;
-	struct fi_pagemap_file file;
+	fi_auto_pagemap_file struct fi_pagemap_file file = { .rd = { .fd = -EBADF } };
 	struct fi_error err = { "" };
 	int r;
 
 	if (strncmp(name, "pagemap-", 8) != 0)
 		return 0;
-	r = fi_pagemap_file_read(census->dir, name, &file, &err);
+	r = fi_pagemap_file_open(&file, census->dir, name, &err);
+	if (r == 0)
+		r = fi_pagemap_file_rest(&file, &err);
 	if (r < 0) { /* it has its finding */
 		census->v->no_memory |= r == -ENOMEM;
 		census->incomplete = true;
@@ -232,13 +235,11 @@ static int list_pagemaps(const char *name, uint64_t size, void *arg)
 
 		if (pages)
 			pages->left = true;
-		fi_pagemap_file_done(&file);
 		return 0;
 	}
 	if (strncmp(name, "pagemap-shmem-", 14) != 0)
 		census->present += file.size >> FI_PAGE_SHIFT;
 	verify_pagemap(census, name, &file);
-	fi_pagemap_file_done(&file);
 	return 0;
 }
 

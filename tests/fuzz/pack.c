@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "images/pagemap-file.h"
 #include "images/parts.h"
 
 /* --- bytes -------------------------------------------------------------------------------------- */
@@ -212,19 +213,20 @@ void pack_fit(struct pack *pack)
 		const char *slash = strrchr(pack->files[i].name, '/');
 		const char *base = slash ? slash + 1 : pack->files[i].name;
 		struct fi_pagemap_file pagemap;
+		bool fits = false;
 		int tries;
 
 		if (strncmp(base, "pagemap-", 8) != 0)
 			continue;
 		(void)snprintf(dir.prefix, sizeof(dir.prefix), "%.*s",
 			       (int)(base - pack->files[i].name), pack->files[i].name);
-		for (tries = 0; tries < 2; tries++) {
+		for (tries = 0; tries < 2 && !fits; tries++) {
 			dir.common_magic = tries == 0;
-			if (fi_pagemap_file_read(&dir, base, &pagemap, NULL) < 0)
-				continue;
-			fit_one(pack, dir.prefix, &pagemap);
-			fi_pagemap_file_done(&pagemap);
-			break;
+			fits = fi_pagemap_file_open(&pagemap, &dir, base, NULL) == 0 &&
+			       fi_pagemap_file_rest(&pagemap, NULL) == 0;
+			if (fits)
+				fit_one(pack, dir.prefix, &pagemap);
+			fi_pagemap_file_close(&pagemap);
 		}
 	}
 	pack_free_table(&table);

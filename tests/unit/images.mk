@@ -14,7 +14,8 @@ images_tests = \
 	tests/unit/test-images-mutants \
 	tests/unit/test-images-nomem \
 	tests/unit/test-images-segments \
-	tests/unit/test-images-slice
+	tests/unit/test-images-slice \
+	tests/unit/test-pagemap-file
 check_PROGRAMS += $(images_tests)
 TESTS += $(images_tests)
 
@@ -38,6 +39,9 @@ tests_unit_test_images_segments_LDADD = $(images_test_ldadd)
 
 tests_unit_test_images_slice_CFLAGS = $(images_test_cflags)
 tests_unit_test_images_slice_LDADD = $(images_test_ldadd)
+
+tests_unit_test_pagemap_file_CFLAGS = $(images_test_cflags)
+tests_unit_test_pagemap_file_LDADD = $(images_test_ldadd)
 
 # Their allocator fails when it is told to.
 nomem_ldflags = $(AM_LDFLAGS) \
