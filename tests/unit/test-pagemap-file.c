@@ -20,7 +20,7 @@
 #include "images/parts.h"
 #include "images/proto/pagemap.pb-c.h"
 
-#define NR_SEEDS   200000
+#define NR_SEEDS   50000
 #define ENTRY_ROOM 64
 
 struct entry {
