@@ -70,6 +70,13 @@ static size_t nr_sharers(const struct fi_pools *pools, uint32_t segment)
 	return nr;
 }
 
+static void held_up(void *arg)
+{
+	const struct fi_pools *pools = arg;
+
+	pools->watcher.held_up(pools->watcher.arg);
+}
+
 /* The pool of a record that is complete. */
 static int open_pool(struct fi_pools *pools, uint32_t index)
 {
@@ -84,6 +91,8 @@ static int open_pool(struct fi_pools *pools, uint32_t index)
 			nr_sharers(pools, record->segment) + ROOM_CHILDREN, &pool);
 	if (r < 0)
 		return r;
+	pool->gate.stuck = held_up;
+	pool->gate.arg = pools;
 	(void)pthread_mutex_lock(&pools->lock);
 	pools->at[index] = pool;
 	(void)pthread_mutex_unlock(&pools->lock);
@@ -264,7 +273,7 @@ static void unring(const struct fi_pools *pools)
 static bool hear(struct fi_pools *pools, struct fi_watch *watch)
 {
 	fi_pool_hear(watch);
-	if (watch->shut || watch->dead)
+	if (watch->shut || watch->dead || watch->pool->doomed)
 		(void)epoll_ctl(pools->epfd, EPOLL_CTL_DEL, watch->record->uffd, NULL);
 	if (watch->shut)
 		pools->watcher.hurried(pools->watcher.arg);

@@ -23,6 +23,7 @@ struct fi_pools; /* opaque */
 struct fi_pools_watcher {
 	void (*hurried)(void *arg); /* somebody waits until a pool is whole */
 	void (*ended)(void *arg);
+	void (*held_up)(void *arg); /* it waits for somebody who drains */
 	void *arg;
 };
 
