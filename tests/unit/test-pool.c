@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -170,8 +171,10 @@ static void start(struct world *w, struct program *program, void (*be)(int, int)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	program->pid = fork();
 	assert_true(program->pid >= 0);
-	if (program->pid == 0)
+	if (program->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* the test may fail */
 		be(pair[1], record()->file);
+	}
 	(void)close(pair[1]);
 	program->socket = pair[0];
 	assert_int_equal(fi_pass_take(pair[0], &byte, 1, &uffd), 0);
