@@ -110,6 +110,13 @@ static bool is_next(const struct fi_sharer *sharer, const struct view *view)
 	return sharer->segment != view->segment || sharer->task != view->task;
 }
 
+/* The parts of a segment that @sharer has lie as they do in the segment: what grows into another's place,
+ * after that has gone, shows there what the other did. */
+static bool is_in_place(const struct fi_sharer *sharer, const struct fi_window *window)
+{
+	return window->addr - window->from == sharer->windows[0].addr - sharer->windows[0].from;
+}
+
 int fi_sharers_find(const struct fi_image *image, struct fi_sharers *ret)
 {
 	fi_cleanup(views_done) struct views views = { 0 };
@@ -139,6 +146,8 @@ int fi_sharers_find(const struct fi_image *image, struct fi_sharers *ret)
 		sharer->nr_windows++;
 		if (view->unfit)
 			sharer->unfit = view->unfit;
+		else if (!is_in_place(sharer, &view->window) && !sharer->unfit)
+			sharer->unfit = "somebody has parts of it out of place";
 	}
 	return 0;
 }

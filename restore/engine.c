@@ -310,7 +310,8 @@ static void on_pool_ended(void *arg)
 
 int fi_engine_take_pools(struct fi_engine *engine, struct fi_pools *pools)
 {
-	const struct fi_pools_watcher watcher = { on_pool_hurried, on_pool_ended, engine };
+	const struct fi_pools_watcher watcher = { on_pool_hurried, on_pool_ended, fi_drain_hurry,
+						  engine };
 
 	(void)pthread_mutex_lock(&engine->lock);
 	engine->pools = pools;

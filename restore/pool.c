@@ -22,6 +22,12 @@
 
 #define FETCH_PAGES (FI_FETCH_MAX >> FI_PAGE_SHIFT)
 
+/* So many pages at a time are copied inside the gate: a reader may wait for them. */
+#define PIECE_PAGES 16
+
+/* How often the drain waits for a gate that is closed, before it leaves the pool alone for a moment. */
+#define MAX_TRIES 4
+
 /* Who cannot be served now faults again after this. */
 #define LATER_NS 1000000
 
@@ -223,7 +229,7 @@ static bool is_watched(const struct fi_pool *pool)
 }
 
 /* Copies what it can of @s, the first page in any case, or returns a negative errno.  *@nr is how many pages
- * are there.  @first: by which watch it is tried first; NULL: any. */
+ * are there.  @first: by which watch it is tried first; NULL: any.  For the reader, or inside the gate. */
 static int give(struct fi_pool *pool, struct fi_watch *first, const struct stretch *s, uint64_t *nr)
 {
 	uint64_t done = 0;
@@ -245,7 +251,29 @@ static int give(struct fi_pool *pool, struct fi_watch *first, const struct stret
 	return r;
 }
 
-/* Brings what was taken, with its bytes in @room.  Returns how many pages are there now. */
+/* The same for those who are not the reader, a piece.  What else is decided about the pool is looked at inside,
+ * too.  -EBUSY: not now. */
+static int give_piece(struct fi_pool *pool, const struct stretch *s, uint64_t *nr)
+{
+	struct stretch piece = *s;
+	int r = -EBUSY;
+
+	if (piece.nr > PIECE_PAGES)
+		piece.nr = PIECE_PAGES;
+	*nr = 0;
+	for (int i = 0; r == -EBUSY && i < MAX_TRIES; i++) {
+		if (fi_gate_enter(&pool->gate)) {
+			r = pool->doomed ? -ECANCELED : give(pool, NULL, &piece, nr);
+			fi_gate_leave(&pool->gate);
+		} else {
+			fi_gate_await(&pool->gate);
+		}
+	}
+	return r;
+}
+
+/* Brings what was taken, with its bytes in @room: for whoever waits at @first, by the reader; NULL: for the
+ * drain.  Returns how many pages are there now. */
 static uint64_t bring(struct fi_pool *pool, struct fi_watch *first, struct stretch *taken,
 		      enum fi_fetch why, uint8_t *room, _Atomic uint64_t *counter)
 {
@@ -255,7 +283,7 @@ static uint64_t bring(struct fi_pool *pool, struct fi_watch *first, struct stret
 
 	s.bytes = fi_source_fetch(pool->source, s.file, s.bytes, s.nr << FI_PAGE_SHIFT, room, why);
 	while (s.bytes && r == 0 && s.nr > 0) {
-		r = give(pool, first, &s, &nr);
+		r = first ? give(pool, first, &s, &nr) : give_piece(pool, &s, &nr);
 		s.page += nr;
 		s.nr -= nr;
 		s.bytes += nr << FI_PAGE_SHIFT;
@@ -348,7 +376,7 @@ static void serve(struct fi_watch *watch, uint64_t addr)
 	}
 }
 
-/* An event was read: see pool.h. */
+/* An event was read, behind the closed gate: see pool.h. */
 static void misread(struct fi_watch *watch)
 {
 	struct fi_pool *pool = watch->pool;
@@ -383,12 +411,27 @@ static void misread(struct fi_watch *watch)
 	}
 }
 
+/* Reads one message.  Returns whether it is a fault. */
+static bool read_fault(struct fi_watch *watch)
+{
+	struct uffd_msg *msg = &watch->record->msg; /* durable, as a space's inbox */
+	struct fi_gate *gate = &watch->pool->gate;
+	int nr;
+
+	memset(msg, 0, sizeof(*msg));
+	(void)fi_gate_close(gate);
+	nr = fi_uffd_read(watch->record->uffd, msg, 1);
+	if (nr == 1 && msg->event != UFFD_EVENT_PAGEFAULT)
+		misread(watch);
+	fi_gate_open(gate);
+	return nr == 1 && msg->event == UFFD_EVENT_PAGEFAULT;
+}
+
 void fi_pool_hear(struct fi_watch *watch)
 {
-	struct uffd_msg *msg = &watch->record->msg;
 	int r;
 
-	if (watch->shut || watch->dead)
+	if (watch->shut || watch->dead || watch->pool->doomed)
 		return;
 	r = fi_uffd_probe(watch->record->uffd, LOWEST);
 	if (r == -ESRCH)
@@ -397,14 +440,8 @@ void fi_pool_hear(struct fi_watch *watch)
 		shut(watch);
 	if (watch->shut || watch->dead || !fi_uffd_fault_waits(watch->info))
 		return;
-	/* It is in durable memory, as in a space's inbox. */
-	memset(msg, 0, sizeof(*msg));
-	if (fi_uffd_read(watch->record->uffd, msg, 1) != 1)
-		return;
-	if (msg->event == UFFD_EVENT_PAGEFAULT)
-		serve(watch, msg->arg.pagefault.address & ~(FI_PAGE_SIZE - 1));
-	else
-		misread(watch);
+	if (read_fault(watch))
+		serve(watch, watch->record->msg.arg.pagefault.address & ~(FI_PAGE_SIZE - 1));
 }
 
 void fi_pool_recover(struct fi_watch *watch)

@@ -17,10 +17,13 @@
  *
  * There is a gap: a fault that was seen may be gone (a signal) when it is read, and an event that has
  * just come is read in its place.  The watch is shut, then: nothing is copied by it any more.  If it was REMOVE,
- * nobody can say what its pages are to hold, and the tasks are killed.
+ * nobody can say what its pages are to hold: nothing is copied at all any more, and the tasks are killed.  So
+ * that no copy is on its way that began before, a message is read behind a closed gate (gate.h), one for all watches:
+ * a page that was discarded by one task could come by another's.
  *
  * Invariants:
  *   - A page that the image has is owed until the segment has it.
+ *   - No copy is in flight while a message is read; none begins by a watch of which an event was read.
  *   - No copy is in flight, and none will be, when the first userfaultfd is closed (FI_POOL_WHOLE).
  *
  * Nothing here has threads or clocks (pools.h has).  fi_pool_hear and fi_pool_look are for one thread,
@@ -36,6 +39,7 @@
 #include <stdint.h>
 
 #include "images/sharers.h"
+#include "restore/gate.h"
 #include "restore/ledger.h"
 #include "restore/source.h"
 
@@ -63,6 +67,8 @@ struct fi_pool {
 	struct fi_watch **watches; /* room for room_watches from the beginning */
 	size_t room_watches;
 	_Atomic size_t nr_watches;
+
+	struct fi_gate gate; /* who hears is its reader */
 
 	pthread_mutex_t lock; /* of the rest: */
 	uint64_t *owed;	      /* a bit for each page */

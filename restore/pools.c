@@ -31,20 +31,29 @@
 /* Beside its sharers a pool may have children that were born when they should not (pool.h). */
 #define ROOM_CHILDREN 16
 
+/* Where a pool is heard. */
+struct post {
+	struct fi_pools *pools;
+	int epfd, bell; /* owned; -EBADF: there was no pool here yet */
+	pthread_t thread;
+	bool started;
+
+	/* Under the lock: */
+	struct fi_pool *pool; /* NULL: none, or none any more */
+	unsigned nr_draining;
+};
+
 struct fi_pools {
 	const struct fi_image *image;
 	struct fi_source *source;
 	struct fi_sharers sharers;
 	struct fi_pools_watcher watcher;
-	int epfd, bell;
-	pthread_t thread;
-	bool started;
+	bool running; /* there is a watcher, and each pool has a thread */
 	_Atomic bool stopping, restored, abandoned;
 
 	pthread_mutex_t lock;
 	pthread_cond_t drained;
-	struct fi_pool *at[FI_POOLS]; /* by index of the record; NULL: none */
-	unsigned nr_draining[FI_POOLS];
+	struct post posts[FI_POOLS]; /* by index of the record */
 	size_t turn;
 };
 
@@ -70,38 +79,96 @@ static size_t nr_sharers(const struct fi_pools *pools, uint32_t segment)
 	return nr;
 }
 
+static void held_up(void *arg)
+{
+	const struct fi_pools *pools = arg;
+
+	pools->watcher.held_up(pools->watcher.arg);
+}
+
+static int open_post(struct post *post)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	post->epfd = epoll_create1(EPOLL_CLOEXEC);
+	post->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (post->epfd < 0 || post->bell < 0 ||
+	    epoll_ctl(post->epfd, EPOLL_CTL_ADD, post->bell, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static void close_post(struct post *post)
+{
+	fi_close(&post->epfd);
+	fi_close(&post->bell);
+}
+
+static void *run(void *arg);
+
+/* Gives the post's pool its thread. */
+static int start(struct post *post)
+{
+	sigset_t all, before;
+	int r;
+
+	/* Signals are the session's. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&post->thread, NULL, run, post);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	post->started = r == 0;
+	return -r;
+}
+
 /* The pool of a record that is complete. */
 static int open_pool(struct fi_pools *pools, uint32_t index)
 {
 	struct fi_pool_record *record = &fi_ledger()->pools[index];
 	const struct fi_pagemap *pm = fi_image_segment(pools->image, record->segment);
+	struct post *post = &pools->posts[index];
 	struct fi_pool *pool;
 	int r;
 
 	if (!pm || pm->nr_runs == 0)
 		return -EINVAL;
-	r = fi_pool_new(record, pm, pools->source, fi_kept(FI_KEPT_POOLS),
-			nr_sharers(pools, record->segment) + ROOM_CHILDREN, &pool);
-	if (r < 0)
+	r = open_post(post);
+	if (r == 0)
+		r = fi_pool_new(record, pm, pools->source, fi_kept(FI_KEPT_POOLS),
+				nr_sharers(pools, record->segment) + ROOM_CHILDREN, &pool);
+	if (r < 0) {
+		close_post(post);
 		return r;
+	}
+	pool->gate.stuck = held_up;
+	pool->gate.arg = pools;
 	(void)pthread_mutex_lock(&pools->lock);
-	pools->at[index] = pool;
+	post->pool = pool;
 	(void)pthread_mutex_unlock(&pools->lock);
-	return 0;
+	r = pools->running ? start(post) : 0;
+	if (r == 0)
+		return 0;
+	(void)pthread_mutex_lock(&pools->lock);
+	post->pool = NULL;
+	(void)pthread_mutex_unlock(&pools->lock);
+	fi_pool_free(pool);
+	close_post(post);
+	return r;
 }
 
 static int open_watch(struct fi_pools *pools, struct fi_watch_record *record, struct fi_watch **ret)
 {
 	const bool child = record->sharer == FI_WATCH_CHILD;
+	const struct post *post = &pools->posts[record->pool];
 	struct epoll_event event = { .events = EPOLLIN };
 	int r;
 
 	if (!child && record->sharer >= pools->sharers.nr)
 		return -EINVAL;
-	r = fi_pool_watch(pools->at[record->pool], record,
-			  child ? NULL : &pools->sharers.at[record->sharer], ret);
+	r = fi_pool_watch(post->pool, record, child ? NULL : &pools->sharers.at[record->sharer],
+			  ret);
 	event.data.ptr = r == 0 ? *ret : NULL;
-	if (r == 0 && !child && epoll_ctl(pools->epfd, EPOLL_CTL_ADD, record->uffd, &event) < 0)
+	if (r == 0 && !child && epoll_ctl(post->epfd, EPOLL_CTL_ADD, record->uffd, &event) < 0)
 		r = -errno;
 	return r;
 }
@@ -139,7 +206,7 @@ int fi_pools_file(struct fi_pools *pools, uint32_t sharer, int file)
 	if (r < 0)
 		return r;
 	atomic_store_explicit(&record->state, FI_POOL_LIVE, memory_order_release);
-	fi_ledger()->session.nr_lazy_pages += fi_pool_nr_owed(pools->at[i]);
+	fi_ledger()->session.nr_lazy_pages += fi_pool_nr_owed(pools->posts[i].pool);
 	return 0;
 }
 
@@ -217,7 +284,6 @@ static int inherit(struct fi_pools *pools)
 int fi_pools_new(const struct fi_image *image, struct fi_source *source, struct fi_pools **ret)
 {
 	struct fi_pools *pools = calloc(1, sizeof(*pools));
-	struct epoll_event event = { .events = EPOLLIN };
 	int r;
 
 	if (!pools)
@@ -226,11 +292,9 @@ int fi_pools_new(const struct fi_image *image, struct fi_source *source, struct 
 	pools->source = source;
 	(void)pthread_mutex_init(&pools->lock, NULL);
 	(void)pthread_cond_init(&pools->drained, NULL);
-	pools->epfd = epoll_create1(EPOLL_CLOEXEC);
-	pools->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = pools->epfd < 0 || pools->bell < 0 ? -errno : fi_sharers_find(image, &pools->sharers);
-	if (r == 0 && epoll_ctl(pools->epfd, EPOLL_CTL_ADD, pools->bell, &event) < 0)
-		r = -errno;
+	for (uint32_t i = 0; i < FI_POOLS; i++)
+		pools->posts[i] = (struct post){ .pools = pools, .epfd = -EBADF, .bell = -EBADF };
+	r = fi_sharers_find(image, &pools->sharers);
 	if (r == 0)
 		r = inherit(pools);
 	if (r < 0) {
@@ -241,43 +305,52 @@ int fi_pools_new(const struct fi_image *image, struct fi_source *source, struct 
 	return 0;
 }
 
-/* --- the thread ---------------------------------------------------------------------------------- */
+/* --- the threads --------------------------------------------------------------------------------- */
 
-static void ring(const struct fi_pools *pools)
+static void ring(const struct post *post)
 {
 	uint64_t one = 1;
 
-	if (write(pools->bell, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		fi_log(FI_LOG_ERROR, "cannot wake the thread of shared memory: %s",
-		       strerror(errno));
+	if (write(post->bell, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		fi_log(FI_LOG_ERROR, "cannot wake a thread of shared memory: %s", strerror(errno));
 }
 
-static void unring(const struct fi_pools *pools)
+static void ring_all(const struct fi_pools *pools)
+{
+	for (uint32_t i = 0; i < FI_POOLS; i++)
+		if (pools->posts[i].started)
+			ring(&pools->posts[i]);
+}
+
+static void unring(const struct post *post)
 {
 	uint64_t nr;
 
-	if (read(pools->bell, &nr, sizeof(nr)) < 0)
+	if (read(post->bell, &nr, sizeof(nr)) < 0)
 		return; /* nobody rang: fine */
 }
 
 /* Returns whether there may be something to look at. */
-static bool hear(struct fi_pools *pools, struct fi_watch *watch)
+static bool hear(const struct post *post, struct fi_watch *watch)
 {
+	const struct fi_pools_watcher *watcher = &post->pools->watcher;
+
 	fi_pool_hear(watch);
-	if (watch->shut || watch->dead)
-		(void)epoll_ctl(pools->epfd, EPOLL_CTL_DEL, watch->record->uffd, NULL);
+	if (watch->shut || watch->dead || watch->pool->doomed)
+		(void)epoll_ctl(post->epfd, EPOLL_CTL_DEL, watch->record->uffd, NULL);
 	if (watch->shut)
-		pools->watcher.hurried(pools->watcher.arg);
+		watcher->hurried(watcher->arg);
 	return watch->dead || fi_pool_nr_owed(watch->pool) == 0;
 }
 
 /* Takes the pool out, if it has come to its end. */
-static struct fi_pool *take_over(struct fi_pools *pools, uint32_t i)
+static struct fi_pool *take_over(struct post *post)
 {
 	struct fi_session_record *session = &fi_ledger()->session;
-	struct fi_pool *pool = pools->at[i];
+	struct fi_pools *pools = post->pools;
+	struct fi_pool *pool = post->pool;
 
-	if (!pool || !(pools->restored || pools->abandoned))
+	if (!(pools->restored || pools->abandoned))
 		return NULL;
 	if (pools->abandoned)
 		fi_pool_doom(pool, "the restore has failed");
@@ -285,58 +358,53 @@ static struct fi_pool *take_over(struct fi_pools *pools, uint32_t i)
 		return NULL;
 	/* From here on what it has done is counted there. */
 	(void)pthread_mutex_lock(&pools->lock);
-	while (pools->nr_draining[i])
+	while (post->nr_draining)
 		(void)pthread_cond_wait(&pools->drained, &pools->lock);
 	if (pool->doomed)
 		session->nr_failed++;
 	fi_counters_add(&session->ended, &pool->record->count);
-	pools->at[i] = NULL;
+	post->pool = NULL;
 	(void)pthread_mutex_unlock(&pools->lock);
 	/* Somebody may have copies of the descriptors (upgrade.h). */
 	for (size_t w = 0; w < pool->nr_watches; w++)
-		(void)epoll_ctl(pools->epfd, EPOLL_CTL_DEL, pool->watches[w]->record->uffd, NULL);
+		(void)epoll_ctl(post->epfd, EPOLL_CTL_DEL, pool->watches[w]->record->uffd, NULL);
 	return pool;
 }
 
-/* Returns whether there are some left. */
-static bool look(struct fi_pools *pools)
+/* Returns whether the pool has ended. */
+static bool look(struct post *post)
 {
-	bool some = false;
+	const struct fi_pools_watcher *watcher = &post->pools->watcher;
+	struct fi_pool *pool = take_over(post);
 
-	for (uint32_t i = 0; i < FI_POOLS; i++) {
-		struct fi_pool *pool = take_over(pools, i);
-
-		some = some || pools->at[i];
-		if (!pool)
-			continue;
-		fi_pool_end(pool);
-		pools->watcher.ended(pools->watcher.arg);
-	}
-	return some;
+	if (!pool)
+		return false;
+	fi_pool_end(pool);
+	watcher->ended(watcher->arg);
+	return true;
 }
 
 static void *run(void *arg)
 {
-	struct fi_pools *pools = arg;
+	struct post *post = arg;
 	struct epoll_event events[16];
 	uint64_t looked = 0;
-	bool some = true, called = true;
+	bool ended = false, called = true;
 
-	while (!pools->stopping) {
-		int n = epoll_wait(pools->epfd, events, (int)FI_ARRAY_SIZE(events),
-				   some ? LOOK_MS : -1);
+	while (!ended && !post->pools->stopping) {
+		int n = epoll_wait(post->epfd, events, (int)FI_ARRAY_SIZE(events), LOOK_MS);
 
 		for (int i = 0; i < n; i++) {
 			if (!events[i].data.ptr) {
-				unring(pools);
+				unring(post);
 				called = true;
-			} else if (hear(pools, events[i].data.ptr)) {
+			} else if (hear(post, events[i].data.ptr)) {
 				called = true;
 			}
 		}
 		if (!called && fi_now_ns() - looked < LOOK_MS * UINT64_C(1000000))
 			continue;
-		some = look(pools);
+		ended = look(post);
 		looked = fi_now_ns();
 		called = false;
 	}
@@ -345,17 +413,14 @@ static void *run(void *arg)
 
 int fi_pools_start(struct fi_pools *pools, const struct fi_pools_watcher *watcher)
 {
-	sigset_t all, before;
-	int r;
+	int r = 0;
 
 	pools->watcher = *watcher;
-	/* Signals are the session's. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&pools->thread, NULL, run, pools);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pools->started = r == 0;
-	return -r;
+	pools->running = true;
+	for (uint32_t i = 0; r == 0 && i < FI_POOLS; i++)
+		if (pools->posts[i].pool)
+			r = start(&pools->posts[i]);
+	return r;
 }
 
 void fi_pools_free(struct fi_pools *pools)
@@ -363,15 +428,16 @@ void fi_pools_free(struct fi_pools *pools)
 	if (!pools)
 		return;
 	pools->stopping = true;
-	if (pools->started) {
-		ring(pools);
-		(void)pthread_join(pools->thread, NULL);
+	ring_all(pools);
+	for (uint32_t i = 0; i < FI_POOLS; i++) {
+		struct post *post = &pools->posts[i];
+
+		if (post->started)
+			(void)pthread_join(post->thread, NULL);
+		if (post->pool)
+			fi_pool_free(post->pool);
+		close_post(post);
 	}
-	for (uint32_t i = 0; i < FI_POOLS; i++)
-		if (pools->at[i])
-			fi_pool_free(pools->at[i]);
-	fi_close(&pools->epfd);
-	fi_close(&pools->bell);
 	fi_sharers_done(&pools->sharers);
 	(void)pthread_cond_destroy(&pools->drained);
 	(void)pthread_mutex_destroy(&pools->lock);
@@ -382,21 +448,21 @@ void fi_pools_let_go(struct fi_pools *pools)
 {
 	(void)pthread_mutex_lock(&pools->lock);
 	for (uint32_t i = 0; i < FI_POOLS; i++)
-		if (pools->at[i])
-			fi_pool_let_go(pools->at[i]);
+		if (pools->posts[i].pool)
+			fi_pool_let_go(pools->posts[i].pool);
 	(void)pthread_mutex_unlock(&pools->lock);
 }
 
 void fi_pools_restored(struct fi_pools *pools)
 {
 	pools->restored = true;
-	ring(pools);
+	ring_all(pools);
 }
 
 void fi_pools_abandon(struct fi_pools *pools)
 {
 	pools->abandoned = true;
-	ring(pools);
+	ring_all(pools);
 }
 
 /* --- the drain ----------------------------------------------------------------------------------- */
@@ -413,7 +479,7 @@ static int choose(struct fi_pools *pools, bool any)
 		for (size_t i = 0; i < FI_POOLS; i++) {
 			const size_t at = (pools->turn + i) % FI_POOLS;
 
-			if (wants(pools->at[at], !hurried))
+			if (wants(pools->posts[at].pool, !hurried))
 				return (int)at;
 		}
 	}
@@ -440,8 +506,8 @@ uint64_t fi_pools_drain(struct fi_pools *pools, bool any)
 	(void)pthread_mutex_lock(&pools->lock);
 	i = choose(pools, any);
 	if (i >= 0) {
-		pool = pools->at[i];
-		pools->nr_draining[i]++;
+		pool = pools->posts[i].pool;
+		pools->posts[i].nr_draining++;
 	}
 	(void)pthread_mutex_unlock(&pools->lock);
 	if (!pool)
@@ -449,11 +515,11 @@ uint64_t fi_pools_drain(struct fi_pools *pools, bool any)
 	nr = fi_pool_drain(pool);
 	whole = fi_pool_nr_owed(pool) == 0;
 	(void)pthread_mutex_lock(&pools->lock);
-	pools->nr_draining[i]--;
-	(void)pthread_cond_signal(&pools->drained);
+	pools->posts[i].nr_draining--;
+	(void)pthread_cond_broadcast(&pools->drained);
 	(void)pthread_mutex_unlock(&pools->lock);
 	if (whole)
-		ring(pools);
+		ring(&pools->posts[i]);
 	return nr;
 }
 
@@ -463,7 +529,7 @@ size_t fi_pools_status(struct fi_pools *pools, struct fi_pool_status *at, size_t
 
 	(void)pthread_mutex_lock(&pools->lock);
 	for (uint32_t i = 0; i < FI_POOLS && nr < room; i++) {
-		struct fi_pool *pool = pools->at[i];
+		struct fi_pool *pool = pools->posts[i].pool;
 
 		if (!pool)
 			continue;

@@ -1,9 +1,9 @@
-/* restore/pools.h - the pools of a session: their thread, and what others do with them.
+/* restore/pools.h - the pools of a session: their threads, and what others do with them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One thread hears the faults of all pools and ends those that are whole.  The engine's drain workers
- * drain them.  All functions are safe from any thread but where it is said.
+ * Each pool has a thread, which hears its faults and ends it when it is whole: one that waits for a disk
+ * keeps only its own.  The engine's drain workers drain them.  All functions are safe from any thread but where it is said.
  */
 #ifndef FI_RESTORE_POOLS_H
 #define FI_RESTORE_POOLS_H
@@ -19,10 +19,11 @@
 
 struct fi_pools; /* opaque */
 
-/* Told from the thread; must not wait long. */
+/* Told from a thread of theirs; must not wait long. */
 struct fi_pools_watcher {
 	void (*hurried)(void *arg); /* somebody waits until a pool is whole */
 	void (*ended)(void *arg);
+	void (*held_up)(void *arg); /* it waits for somebody who drains */
 	void *arg;
 };
 
@@ -40,7 +41,7 @@ int fi_pools_prepare(void);
  * ledger is taken over.  Returns 0 or a negative errno. */
 int fi_pools_new(const struct fi_image *image, struct fi_source *source, struct fi_pools **ret);
 
-/* Starts the thread.  Returns 0 or a negative errno. */
+/* Starts the threads, those of later pools when they come.  Returns 0 or a negative errno. */
 int fi_pools_start(struct fi_pools *pools, const struct fi_pools_watcher *watcher);
 
 /* Session: the segment of sharer number @sharer is to be a pool, and @file is its file; a userfaultfd for what
@@ -65,7 +66,7 @@ uint64_t fi_pools_drain(struct fi_pools *pools, bool any);
 /* What there is to be seen of them, of at most @room; returns how many are in @at. */
 size_t fi_pools_status(struct fi_pools *pools, struct fi_pool_status *at, size_t room);
 
-/* Stops the thread; no pool may be left, or the process is about to end. */
+/* Stops the threads; no pool may be left, or the process is about to end. */
 void fi_pools_free(struct fi_pools *pools);
 
 #endif

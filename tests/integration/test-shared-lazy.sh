@@ -3,6 +3,7 @@
 #
 # Nothing is drained here but what somebody waits for, so all of it is owed when the tasks begin.
 . "$abs_top_srcdir/tests/integration/functions.sh"
+. "$abs_top_srcdir/tests/integration/disk.sh"
 
 [ -e "$plugin_dir/faultin.so" ] || tap_skip_all "there is no $plugin_dir/faultin.so"
 
@@ -158,6 +159,49 @@ dumped_again()
 	remove_case siblings
 }
 
+# waits_for_disk PAGES: the segment of so many pages has had a fault
+waits_for_disk()
+{
+	"$faultin" status --json | python3 -c '
+import json, sys
+spaces = json.load(sys.stdin)["sessions"][0]["spaces"]
+sys.exit(not any(s["segment"] and s["pages"]["lazy"] == '"$1"' and s["faults"] for s in spaces))'
+}
+
+finish()
+{
+	local status=$?
+
+	[ "$status" -eq 0 ] || tell_lazy
+	: >"$troubles"
+	until_true 20 no_engines
+	kill_orphans || until_true 10 kill_orphans
+	eject_disk
+	exit "$status"
+}
+
+# The disk does not answer for one segment: the other one is served.
+hangs()
+{
+	local file
+
+	printf "$settings"'drain = demand\n' >"$FAULTIN_CONFIG"
+	trap finish EXIT
+	insert_disk
+	rm "$case/run/go"
+	file=$(find "$case/real" -name 'pages-*.img' -size 8388608c -printf '%f\n')
+	[ -n "$file" ] || die "no pages file of that size:" "$(ls -l "$case/real")"
+	restore transparent
+	echo "hang $file 0 8388608" >"$troubles"
+	: >"$case/run/go"
+	until_true 20 waits_for_disk 2048 || die "nobody waits for the disk"
+	: >"$case/run/next"
+	until_true 30 [ -s "$case/run/other" ] || die "the other segment waits, too"
+	! judged || die "nothing hangs"
+	: >"$troubles"
+	judge
+}
+
 # It is filled before the tasks run, and the log says why.
 not_lazy()
 {
@@ -183,6 +227,14 @@ attempt "engines die" survives
 kill_orphans || until_true 10 kill_orphans
 attempt "a checkpoint of it" dumped_again
 kill_orphans || until_true 10 kill_orphans
+if can_have_disk; then
+	attempt "pool-two: dump" dump_scenario pool-two
+	case=$tmp/pool-two
+	attempt "a disk that hangs" hangs
+	remove_case pool-two
+else
+	tap_skip "a disk that hangs" "$reason"
+fi
 attempt "a private mapping" not_lazy pool-private "is not lazy: somebody has a private mapping"
 kill_orphans || until_true 10 kill_orphans
 attempt "locked memory" not_lazy pieces "is not lazy: some of it is locked"

@@ -143,6 +143,8 @@ tests_unit_test_custody_LDADD = libuffd.a $(restore_test_libs)
 
 tests_unit_test_pool_SOURCES = tests/unit/test-pool.c plugin/pass.c plugin/pass.h
 tests_unit_test_pool_CFLAGS = $(restore_test_cflags)
+tests_unit_test_pool_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fi_source_fetch \
+	-Wl,--wrap=fi_uffd_copy -Wl,--wrap=fi_uffd_fault_waits
 tests_unit_test_pool_LDADD = libuffd.a $(restore_test_libs)
 
 tests_unit_test_uffd_CFLAGS = $(restore_test_cflags)

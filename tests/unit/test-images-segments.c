@@ -409,9 +409,10 @@ static void assert_sharers(const struct fi_image *image)
 	assert_int_equal(sharers.at[0].segment, 3);
 	assert_int_equal(sharers.at[0].task, 0);
 	assert_int_equal(sharers.at[0].nr_windows, 2);
-	assert_null(sharers.at[0].unfit);
+	assert_non_null(strstr(sharers.at[0].unfit, "out of place"));
 	assert_int_equal(sharers.at[1].segment, 3);
 	assert_int_equal(sharers.at[1].task, 1);
+	assert_int_equal(sharers.at[1].nr_windows, 2);
 	assert_null(sharers.at[1].unfit);
 	assert_int_equal(sharers.at[2].segment, 5);
 	assert_non_null(strstr(sharers.at[2].unfit, "locked"));
@@ -449,7 +450,8 @@ static void test_sharers(void **state)
 		view_of(7, PAGES(112), 0, 4),	file_view_of(43, PAGES(128), 4),
 		view_of(8, PAGES(144), 0, 4),
 	};
-	struct fi_vma second[] = { file_view_of(40, PAGES(16), 8), file_view_of(42, PAGES(32), 4) };
+	struct fi_vma second[] = { file_view_of(40, PAGES(16), 2), file_view_of(40, PAGES(20), 4),
+				   file_view_of(42, PAGES(32), 4) };
 	const struct fi_pagemap *pm;
 	struct fi_error err = { "" };
 	struct fi_image *image = NULL, *thawed = NULL;
@@ -461,7 +463,8 @@ static void test_sharers(void **state)
 	first[3].flags |= MAP_LOCKED;
 	first[4].status |= FI_VMA_SYSVIPC;
 	first[6].flags |= MAP_HUGETLB;
-	second[1].status = FI_VMA_REGULAR | FI_VMA_FILE_PRIVATE | FI_VMA_MEMFD;
+	second[1].pgoff = PAGES(4);
+	second[2].status = FI_VMA_REGULAR | FI_VMA_FILE_PRIVATE | FI_VMA_MEMFD;
 	begin(&f, 2);
 	builder_mm(&f.b, 1, first, FI_ARRAY_SIZE(first));
 	builder_mm(&f.b, 2, second, FI_ARRAY_SIZE(second));

@@ -6,6 +6,8 @@
  * that over.  They read, write and change their mappings as they are told, while the test steps
  * the pool: which step comes next, and whether one comes at all, is chance.  A table of what each page is to hold is
  * the model.
+ *
+ * One race is too narrow for chance, and is planted: an event in a fault's place, while a copy is on its way.
  */
 #include "config.h"
 
@@ -14,13 +16,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plugin/pass.h"
@@ -154,7 +160,8 @@ static struct fi_pool_record *record(void)
 	return &fi_ledger()->pools[0];
 }
 
-static void start_program(struct world *w, struct program *program)
+static void start(struct world *w, struct program *program, void (*be)(int, int),
+		  const struct fi_sharer *sharer)
 {
 	struct fi_watch_record *watch = fi_watch_take();
 	int pair[2], uffd;
@@ -164,8 +171,10 @@ static void start_program(struct world *w, struct program *program)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	program->pid = fork();
 	assert_true(program->pid >= 0);
-	if (program->pid == 0)
-		be_program(pair[1], record()->file);
+	if (program->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* the test may fail */
+		be(pair[1], record()->file);
+	}
 	(void)close(pair[1]);
 	program->socket = pair[0];
 	assert_int_equal(fi_pass_take(pair[0], &byte, 1, &uffd), 0);
@@ -173,10 +182,10 @@ static void start_program(struct world *w, struct program *program)
 	watch->pid = program->pid;
 	watch->pidfd = fi_pidfd_open(program->pid);
 	watch->state = FI_SLOT_LIVE;
-	assert_int_equal(fi_pool_watch(w->pool, watch, &w->sharer, &program->watch), 0);
+	assert_int_equal(fi_pool_watch(w->pool, watch, sharer, &program->watch), 0);
 }
 
-static void begin(struct world *w, uint64_t seed)
+static void begin_pool(struct world *w, uint64_t seed)
 {
 	const struct fi_vma vma = { .start = 0, .end = PAGES * PAGE, .lazy = true };
 	const struct fi_run runs[] = {
@@ -201,8 +210,13 @@ static void begin(struct world *w, uint64_t seed)
 	assert_int_equal(
 		fi_pool_new(record(), &w->toy->pagemap, w->toy->source, w->own, 8, &w->pool), 0);
 	assert_int_equal(fi_pool_nr_owed(w->pool), PAGES - HOLE_NR);
+}
+
+static void begin(struct world *w, uint64_t seed)
+{
+	begin_pool(w, seed);
 	for (size_t i = 0; i < PROGRAMS; i++)
-		start_program(w, &w->programs[i]);
+		start(w, &w->programs[i], be_program, &w->sharer);
 }
 
 static bool is_ready(int fd)
@@ -220,7 +234,7 @@ static void step(struct world *w)
 
 	if (!w->pool)
 		return;
-	if (!watch->shut && !watch->dead && is_ready(watch->record->uffd))
+	if (watch && !watch->shut && !watch->dead && is_ready(watch->record->uffd))
 		fi_pool_hear(watch);
 	if (w->pool->hurried || (!w->paused && toy_random(&w->random, 40) == 0))
 		(void)fi_pool_drain(w->pool);
@@ -426,6 +440,270 @@ static void what_cannot_be_read_kills(void **state)
 	end(&w);
 }
 
+/* --- an event in a fault's place --------------------------------------------------------------- */
+
+#define HALF (PAGES / 2)
+
+/* In a program that has two parts of the segment, this page follows where the first one ends. */
+#define OTHER (HALF + 8)
+
+/* How long it takes its time while nothing comes of the event. */
+#define PATIENCE 1000
+
+/* What a program's threads and the test tell each other. */
+struct plant {
+	_Atomic bool away, change, changed, looked;
+	uint64_t seen;
+	bool discards;
+};
+
+static struct plant *plant;
+
+/* Where the drain takes its time: before it has chosen by whom it copies, or after. */
+enum spot { FETCH, COPY, NR_SPOTS };
+
+/* What is planted; the test's. */
+static struct {
+	struct program *victim; /* NULL: nothing is */
+	enum spot spot;
+	pthread_t drainer;
+	_Atomic bool on_its_way;
+} race;
+
+static void nap(void)
+{
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+}
+
+static void await(const _Atomic bool *flag)
+{
+	while (!*flag)
+		nap();
+}
+
+/* A signal takes the thread out of its fault, and keeps it. */
+static void stay_away(int signal)
+{
+	(void)signal;
+	plant->away = true;
+	for (;;)
+		(void)pause();
+}
+
+/* Of SIGUSR1, which is for one thread. */
+static void mask_signal(int how)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)pthread_sigmask(how, &set, NULL);
+}
+
+static void *touch(void *arg)
+{
+	(void)arg;
+	mask_signal(SIG_UNBLOCK);
+	return (void *)(uintptr_t)*word_at(BASE, 1);
+}
+
+/* Where the second part was there is more of the first one then, of which no event tells. */
+static bool grow_over(void)
+{
+	return munmap(at(HALF), (PAGES - OTHER) * PAGE) == 0 &&
+	       mremap(at(0), HALF * PAGE, (HALF + 1) * PAGE, 0) == at(0);
+}
+
+static bool map_parts(int file, uint64_t second)
+{
+	return mmap(at(0), HALF * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		    file, 0) == at(0) &&
+	       mmap(at(HALF), (PAGES - second) * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED_NOREPLACE, file, (off_t)(second * PAGE)) == at(HALF);
+}
+
+/* Of two threads, one touches what is owed, and one changes the mapping. */
+static _Noreturn void be_two(int socket, int file)
+{
+	const uint64_t second = plant->discards ? HALF : OTHER;
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	const struct sigaction action = { .sa_handler = stay_away };
+	pthread_t thread;
+	char byte = 0;
+
+	mask_signal(SIG_BLOCK);
+	if (sigaction(SIGUSR1, &action, NULL) < 0 || !map_parts(file, second) || uffd < 0 ||
+	    fi_uffd_agree(uffd) < 0 ||
+	    fi_uffd_register(uffd, BASE, (HALF + PAGES - second) * PAGE) < 0 ||
+	    fi_pass(socket, &byte, 1, uffd) < 0 || pthread_create(&thread, NULL, touch, NULL) != 0)
+		_exit(1);
+	(void)close(uffd);
+	(void)close(file);
+	await(&plant->change);
+	if (!(plant->discards ? madvise(at(HALF), HALF * PAGE, MADV_REMOVE) == 0 : grow_over()))
+		_exit(1);
+	plant->changed = true;
+	plant->seen = *word_at(BASE, HALF);
+	plant->looked = true;
+	for (;;)
+		(void)pause();
+}
+
+static bool is_dead(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
+/* Where the pool looks whether a fault waits: it does, and then it is gone, and an event there. */
+bool __real_fi_uffd_fault_waits(int info);
+bool __wrap_fi_uffd_fault_waits(int info);
+bool __wrap_fi_uffd_fault_waits(int info)
+{
+	bool waits = __real_fi_uffd_fault_waits(info);
+
+	if (!race.victim || plant->change)
+		return waits;
+	assert_true(waits);
+	assert_int_equal(kill(race.victim->pid, SIGUSR1), 0);
+	await(&plant->away);
+	assert_false(__real_fi_uffd_fault_waits(info));
+	plant->change = true;
+	while (!is_ready(race.victim->watch->record->uffd))
+		nap();
+	return true;
+}
+
+static void pass(enum spot spot)
+{
+	if (!race.victim || race.spot != spot || race.on_its_way ||
+	    !pthread_equal(race.drainer, pthread_self()))
+		return;
+	race.on_its_way = true;
+	for (int i = 0; i < PATIENCE && !plant->changed && !is_dead(race.victim->pid); i++)
+		nap();
+}
+
+const uint8_t *__real_fi_source_fetch(struct fi_source *source, unsigned file, const uint8_t *bytes,
+				      uint64_t len, uint8_t *room, enum fi_fetch why);
+const uint8_t *__wrap_fi_source_fetch(struct fi_source *source, unsigned file, const uint8_t *bytes,
+				      uint64_t len, uint8_t *room, enum fi_fetch why);
+const uint8_t *__wrap_fi_source_fetch(struct fi_source *source, unsigned file, const uint8_t *bytes,
+				      uint64_t len, uint8_t *room, enum fi_fetch why)
+{
+	pass(FETCH);
+	return __real_fi_source_fetch(source, file, bytes, len, room, why);
+}
+
+int __real_fi_uffd_copy(int fd, uint64_t dst, const void *src, uint64_t len, uint64_t *done);
+int __wrap_fi_uffd_copy(int fd, uint64_t dst, const void *src, uint64_t len, uint64_t *done);
+int __wrap_fi_uffd_copy(int fd, uint64_t dst, const void *src, uint64_t len, uint64_t *done)
+{
+	pass(COPY);
+	return __real_fi_uffd_copy(fd, dst, src, len, done);
+}
+
+static void *drain(void *arg)
+{
+	struct fi_pool *pool = arg;
+
+	race.drainer = pthread_self();
+	(void)fi_pool_drain(pool);
+	return NULL;
+}
+
+/* What follows @page is on its way, at @spot, when @victim's event is read. */
+static void misread(struct world *w, struct program *victim, uint64_t page, enum spot spot)
+{
+	pthread_t thread;
+
+	while (!is_ready(victim->watch->record->uffd))
+		nap();
+	w->pool->cursor = page;
+	race.on_its_way = false;
+	race.spot = spot;
+	race.victim = victim;
+	assert_int_equal(pthread_create(&thread, NULL, drain, w->pool), 0);
+	await(&race.on_its_way);
+	fi_pool_hear(victim->watch);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(plant->change);
+	assert_true(victim->watch->shut);
+	race.victim = NULL;
+}
+
+static void kill_program(struct program *program)
+{
+	int status;
+
+	(void)kill(program->pid, SIGKILL);
+	assert_int_equal(waitpid(program->pid, &status, 0), program->pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	(void)close(program->socket);
+	program->pid = 0;
+}
+
+static void grow_while(enum spot spot)
+{
+	struct fi_window windows[] = { { BASE, 0, HALF * PAGE },
+				       { BASE + HALF * PAGE, OTHER * PAGE, PAGES * PAGE } };
+	struct fi_sharer sharer = { .windows = windows, .nr_windows = 2 };
+	struct world w;
+
+	begin_pool(&w, 1);
+	*plant = (struct plant){ 0 };
+	start(&w, &w.programs[0], be_two, &sharer);
+	misread(&w, &w.programs[0], OTHER, spot);
+	while (w.pool)
+		step(&w);
+	await(&plant->looked);
+	assert_int_equal(plant->seen, w.want[HALF]);
+	kill_program(&w.programs[0]);
+	end(&w);
+}
+
+static void nothing_comes_where_something_else_has_grown(void **state)
+{
+	for (enum spot spot = FETCH; spot < NR_SPOTS; spot++)
+		grow_while(spot);
+}
+
+static void discard_while(enum spot spot)
+{
+	struct fi_watch_record *other;
+	struct world w;
+
+	begin_pool(&w, 1);
+	*plant = (struct plant){ .discards = true };
+	start(&w, &w.programs[0], be_program, &w.sharer);
+	start(&w, &w.programs[1], be_two, &w.sharer);
+	/* It lives on to see what comes by it. */
+	other = w.programs[0].watch->record;
+	(void)close(other->pidfd);
+	other->pidfd = -EBADF;
+	misread(&w, &w.programs[1], HALF, spot);
+	assert_true(w.pool->doomed);
+	kill_program(&w.programs[1]);
+	assert_int_equal(fi_pool_drain(w.pool), 0);
+	assert_int_equal(lseek(record()->file, HALF * PAGE, SEEK_DATA), -1);
+	kill_program(&w.programs[0]);
+	end(&w);
+}
+
+static void what_was_discarded_does_not_come_back(void **state)
+{
+	for (enum spot spot = FETCH; spot < NR_SPOTS; spot++)
+		discard_while(spot);
+}
+
+static int share_plant(void **state)
+{
+	plant = mmap(NULL, sizeof(*plant), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	return plant == MAP_FAILED;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,7 +711,9 @@ int main(void)
 		cmocka_unit_test(a_change_waits_for_all),
 		cmocka_unit_test(nobody_is_left),
 		cmocka_unit_test(what_cannot_be_read_kills),
+		cmocka_unit_test(nothing_comes_where_something_else_has_grown),
+		cmocka_unit_test(what_was_discarded_does_not_come_back),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, share_plant, NULL);
 }

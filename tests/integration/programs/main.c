@@ -93,6 +93,25 @@ void wait_for_go(void)
 		nap_ms(1);
 }
 
+void say(const char *name, size_t number)
+{
+	char path[PATH_MAX], text[32];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", run_dir(), name);
+	(void)snprintf(text, sizeof(text), "%zu\n", number);
+	(void)unlink(path);
+	write_file(path, text);
+}
+
+void wait_for_file(const char *name)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", run_dir(), name);
+	while (access(path, F_OK) < 0)
+		nap_ms(1);
+}
+
 void exec_nothing(void)
 {
 	(void)execl("/proc/self/exe", "scenarios", "--nothing", (char *)NULL);

@@ -12,8 +12,6 @@
  *             The child reads its own memory meanwhile, and is the one to get into trouble.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,27 +22,6 @@
 #include <unistd.h>
 
 #include "scenario.h"
-
-static void say(const char *name, size_t number)
-{
-	char path[PATH_MAX], text[32];
-	int fd, len;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", run_dir(), name);
-	len = snprintf(text, sizeof(text), "%zu\n", number);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	REQUIRE(fd >= 0 && write(fd, text, (size_t)len) == len);
-	(void)close(fd);
-}
-
-static void wait_for_file(const char *name)
-{
-	char path[PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", run_dir(), name);
-	while (access(path, F_OK) < 0)
-		nap_ms(1);
-}
 
 /* --- bus ---------------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@
 #define LEN (8 * MIB)
 #define NR  (LEN / PAGE)
 
-static struct area area;
+static struct area area, other;
 static atomic_uint *steps;
 static pid_t sibling;
 
@@ -241,6 +241,32 @@ static void run_holes(void)
 	check_some(HOLE_FROM + HOLE_NR, NR - HOLE_FROM - HOLE_NR);
 }
 
+/* --- two segments ---------------------------------------------------------------------------- */
+
+/* The parent's turn comes when somebody says so: the sibling's may not be over. */
+static void read_area(void)
+{
+	check_area(&area);
+}
+
+static void prepare_two(void)
+{
+	make_shared(207);
+	other = (struct area){ .mem = map_shared(LEN / 2), .nr_pages = NR / 2, .seed = 208 };
+	for (size_t i = 0; i < other.nr_pages; i++)
+		fill_page(other.mem + i * PAGE, other.seed, i);
+	start_sibling(read_area);
+}
+
+static void run_two(void)
+{
+	wait_for_file("next");
+	check_area(&other);
+	say("other", other.nr_pages);
+	wait_child(sibling);
+	check_area(&area);
+}
+
 /* --- one that cannot be lazy ----------------------------------------------------------------- */
 
 static uint8_t *private;
@@ -275,6 +301,7 @@ const struct scenario pool_scenarios[] = {
 	{ "pool-moves", prepare_moves, run_moves },
 	{ "pool-writes", prepare_writes, run_writes },
 	{ "pool-holes", prepare_holes, run_holes },
+	{ "pool-two", prepare_two, run_two },
 	{ "pool-private", prepare_private, run_private },
 	{ NULL, NULL, NULL },
 };

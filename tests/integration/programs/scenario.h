@@ -57,6 +57,10 @@ _Noreturn void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * call it themselves. */
 void wait_for_go(void);
 
+/* Writes the number into that file of run_dir(), alone; waits until there is such a file. */
+void say(const char *name, size_t number);
+void wait_for_file(const char *name);
+
 /* The directory of this run, where a scenario may make files of its own. */
 const char *run_dir(void);
 
