@@ -1,5 +1,10 @@
 # Fifty restores in a row, after which the machine is as it was.
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Anew, where nobody else mounts anything.
+if [ -z "${FI_OWN_MOUNTS:-}" ] && unshare -m true 2>/dev/null; then
+	export FI_OWN_MOUNTS=yes
+	exec unshare -m bash "$0" "$@"
+fi
 . "$abs_top_srcdir/tests/integration/functions.sh"
 
 # What a restore could leave in the system, beside processes and the files of its work directory: mounts.
