@@ -411,36 +411,39 @@ static void misread(struct fi_watch *watch)
 	}
 }
 
-/* Reads one message.  Returns whether it is a fault. */
+/* Reads one message, if a fault waits and no event.  Returns whether it has. */
 static bool read_fault(struct fi_watch *watch)
 {
 	struct uffd_msg *msg = &watch->record->msg; /* durable, as a space's inbox */
-	struct fi_gate *gate = &watch->pool->gate;
-	int nr;
+	int r = fi_uffd_probe(watch->record->uffd, LOWEST);
 
-	memset(msg, 0, sizeof(*msg));
-	(void)fi_gate_close(gate);
-	nr = fi_uffd_read(watch->record->uffd, msg, 1);
-	if (nr == 1 && msg->event != UFFD_EVENT_PAGEFAULT)
-		misread(watch);
-	fi_gate_open(gate);
-	return nr == 1 && msg->event == UFFD_EVENT_PAGEFAULT;
-}
-
-void fi_pool_hear(struct fi_watch *watch)
-{
-	int r;
-
-	if (watch->shut || watch->dead || watch->pool->doomed)
-		return;
-	r = fi_uffd_probe(watch->record->uffd, LOWEST);
 	if (r == -ESRCH)
 		watch->dead = true;
 	if (r == -EAGAIN)
 		shut(watch);
 	if (watch->shut || watch->dead || !fi_uffd_fault_waits(watch->info))
+		return false;
+	memset(msg, 0, sizeof(*msg));
+	if (fi_uffd_read(watch->record->uffd, msg, 1) != 1)
+		return false;
+	if (msg->event != UFFD_EVENT_PAGEFAULT)
+		misread(watch);
+	return msg->event == UFFD_EVENT_PAGEFAULT;
+}
+
+/* The gate is closed before the look, too: who drains might answer the fault that was seen, and the task go on
+ * to an event. */
+void fi_pool_hear(struct fi_watch *watch)
+{
+	struct fi_gate *gate = &watch->pool->gate;
+	bool waits;
+
+	if (watch->shut || watch->dead || watch->pool->doomed)
 		return;
-	if (read_fault(watch))
+	(void)fi_gate_close(gate);
+	waits = read_fault(watch);
+	fi_gate_open(gate);
+	if (waits)
 		serve(watch, watch->record->msg.arg.pagefault.address & ~(FI_PAGE_SIZE - 1));
 }
 

@@ -18,8 +18,8 @@
  * There is a gap: a fault that was seen may be gone (a signal) when it is read, and an event that has
  * just come is read in its place.  The watch is shut, then: nothing is copied by it any more.  If it was REMOVE,
  * nobody can say what its pages are to hold: nothing is copied at all any more, and the tasks are killed.  So
- * that no copy is on its way that began before, a message is read behind a closed gate (gate.h), one for all watches:
- * a page that was discarded by one task could come by another's.
+ * that no copy is on its way that began before, a message is looked for and read behind a closed gate (gate.h), one for all
+ * watches: a page that was discarded by one task could come by another's.  Nor can a copy answer the fault that was seen.
  *
  * Invariants:
  *   - A page that the image has is owed until the segment has it.
