@@ -459,6 +459,11 @@ void fi_demand_relieve(struct fi_demand_worker *worker, uint64_t now)
 						      fi_demand_thread, worker);
 }
 
+static bool is_room(void *arg)
+{
+	return fi_share_is_room(((const struct fi_engine *)arg)->share_fd);
+}
+
 static void on_moved(void *arg)
 {
 	fi_room_make_way(arg);
@@ -472,6 +477,7 @@ int fi_demand_worker_init(struct fi_demand_worker *worker, struct fi_engine *eng
 	worker->engine = engine;
 	worker->placement.cpu = -1;
 	worker->placement.moved = on_moved;
+	worker->placement.is_room = is_room;
 	worker->placement.arg = engine;
 	worker->trace = trace;
 	worker->latency = &engine->record->latency[worker - engine->demand];

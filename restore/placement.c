@@ -38,8 +38,8 @@
 #define FORGIVE_NS    UINT64_C(2000000000)
 
 /* Guard: looks without progress before a worker with work counts as starved, one without as idle. */
-#define STARVED_LOOKS 3
-#define IDLE_LOOKS    80
+#define STARVED_LOOKS 2
+#define IDLE_LOOKS    40
 
 void fi_placement_init(struct fi_placement *placement)
 {
@@ -64,12 +64,13 @@ static int set_class(pid_t tid, int policy)
 	return sched_setscheduler(tid, policy, &param);
 }
 
-/* To have a wider choice would not take a thread that waits for a CPU to another. */
+/* To have a wider choice would not take a thread that waits for its CPU to another.  Where all are wanted that would
+ * be for nothing, and everybody would do it. */
 static void leave_cpu(const struct fi_placement *placement)
 {
 	cpu_set_t others = placement->everywhere;
 
-	if (placement->cpu >= 0) {
+	if (placement->cpu >= 0 && placement->is_room(placement->arg)) {
 		CPU_CLR(placement->cpu, &others);
 		(void)sched_setaffinity(placement->tid, sizeof(others), &others);
 	}

@@ -13,8 +13,8 @@
  * faults arrive.  As long as the thread that it wakes is on its CPU, each wake preempts it; when
  * that has not happened for a few rounds, the thread has been moved (somebody else woke up there at
  * the wrong moment) and the worker follows.  Where it would have to follow all the time it goes
- * away.  On a busy CPU an idle-class worker would starve; a guard that comes before all normal threads looks four
- * times a millisecond and sends a worker away that has work, wants a CPU and makes no progress.
+ * away.  On a busy CPU an idle-class worker would starve; a guard that comes before all normal threads looks twice
+ * a millisecond and sends a worker away that has work, wants a CPU and makes no progress.
  *
  * The functions of the worker are for the worker's own thread; the guard's may come at any time.
  */
@@ -32,6 +32,7 @@
 struct fi_placement {
 	/* Told when `cpu` has changed, before a worker is there: others are to make way. */
 	void (*moved)(void *arg);
+	bool (*is_room)(void *arg); /* there may be a CPU that nobody wants */
 	void *arg;
 
 	pid_t tid;
@@ -82,7 +83,7 @@ void fi_placement_guard(struct fi_placement *placement, bool busy, uint64_t now)
 void fi_placement_relieve(struct fi_placement *placement);
 
 /* How long the guard may sleep between looks, ns. */
-#define FI_PLACEMENT_LOOK_NEAR_NS 250000
+#define FI_PLACEMENT_LOOK_NEAR_NS 500000
 #define FI_PLACEMENT_LOOK_AWAY_NS 5000000
 
 #endif

@@ -57,6 +57,13 @@ static uint64_t nr_cpus(void)
 	return cpus < 1 ? 1 : (uint64_t)cpus;
 }
 
+bool fi_share_is_room(int fd)
+{
+	uint64_t nr = running(fd);
+
+	return nr && nr <= nr_cpus() + 1;
+}
+
 uint64_t fi_share_nap(uint64_t running, uint64_t cpus, bool lost, uint64_t max_ns)
 {
 	uint64_t nap = 0;

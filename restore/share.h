@@ -39,6 +39,9 @@ int fi_share_open(void);
  * out.  @fd: from fi_share_open. */
 uint64_t fi_share_excess(struct fi_share *share, int fd, uint64_t now);
 
+/* Whether no more threads want a CPU than there are, the calling one not counted.  False: nobody knows, too. */
+bool fi_share_is_room(int fd);
+
 /* The same rule in figures: @running threads want a CPU (0: not known), of @cpus; @lost: ours was taken. */
 uint64_t fi_share_nap(uint64_t running, uint64_t cpus, bool lost, uint64_t max_ns);
 

@@ -42,6 +42,7 @@ struct fixture {
 	pid_t task; /* on one CPU */
 	int cpu;
 	unsigned nr_moved;
+	bool is_room;
 };
 
 static void short_sleep(void)
@@ -54,6 +55,11 @@ static void short_sleep(void)
 static void on_moved(void *arg)
 {
 	((struct fixture *)arg)->nr_moved++;
+}
+
+static bool is_room(void *arg)
+{
+	return ((const struct fixture *)arg)->is_room;
 }
 
 /* As many faults as it takes, at one instant. */
@@ -139,6 +145,7 @@ static int set_up(void **state)
 		return 0;
 	memset(&fixture, 0, sizeof(fixture));
 	fixture.placement.moved = on_moved;
+	fixture.placement.is_room = is_room;
 	fixture.placement.arg = &fixture;
 	assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
 	while (!CPU_ISSET(fixture.cpu, &allowed))
@@ -217,10 +224,9 @@ static void *want_cpu(void *arg)
 	return NULL;
 }
 
-/* Somebody else has the CPU: where there is another one, the worker goes on at once. */
-static void who_starves_is_sent_away(void **state)
+/* Somebody else has the CPU. */
+static void starve(struct fixture *fixture)
 {
-	struct fixture *fixture = fixture_of(state);
 	atomic_bool stop = false;
 	pthread_t other;
 	cpu_set_t one;
@@ -242,6 +248,19 @@ static void who_starves_is_sent_away(void **state)
 	stop = true;
 	assert_int_equal(pthread_join(other, NULL), 0);
 	assert_int_equal(pthread_attr_destroy(&attr), 0);
+}
+
+static void who_starves_is_sent_away(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+
+	fixture->is_room = true;
+	starve(fixture);
+}
+
+static void where_there_is_no_room_too(void **state)
+{
+	starve(fixture_of(state));
 }
 
 /* A disk is no reason to go: elsewhere it would not answer earlier. */
@@ -302,6 +321,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		CASE(who_is_near_has_one_cpu_and_the_idle_class),
 		CASE(who_starves_is_sent_away),
+		CASE(where_there_is_no_room_too),
 		CASE(who_waits_for_something_else_stays),
 		CASE(who_has_nothing_to_do_goes_and_may_come_back_at_once),
 		CASE(absences_become_longer_and_are_forgiven),

@@ -97,6 +97,7 @@ static void many_are_counted(void **state)
 	pthread_t threads[NR_OTHERS];
 	int fd = fi_share_open();
 	uint64_t excess = 0;
+	bool room = true;
 
 	assert_true(fd >= 0);
 	start_others(threads);
@@ -106,6 +107,10 @@ static void many_are_counted(void **state)
 		excess = fi_share_excess(&share, fd, fi_now_ns());
 	}
 	assert_true(excess > 0);
+	for (int i = 0; room && i < 100000; i++)
+		room = fi_share_is_room(fd);
+	assert_true(!room || sysconf(_SC_NPROCESSORS_ONLN) >= NR_OTHERS);
+	assert_false(fi_share_is_room(-1));
 	end_others(threads);
 	assert_int_equal(close(fd), 0);
 }
