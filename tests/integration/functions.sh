@@ -385,20 +385,31 @@ judged()
 	[ -s "$case/run/result" ] || ended "$root"
 }
 
+# The program has judged its memory, and found it right.
+check_verdict()
+{
+	until_true 60 judged || die "no verdict in 60 s"
+	[ -s "$case/run/result" ] || die "no verdict: the task ended with: $(end_of "$root")"
+	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+}
+
+# check_end MODE: it ends well when it is told to, and nothing is left
+check_end()
+{
+	rm "$case/run/stay"
+	until_true 10 ended "$root" || die "the task did not end"
+	[ "$(end_of "$root")" = "exit 0" ] || die "the task ended with: $(end_of "$root")"
+	check_nothing_left "$1"
+}
+
 # restore_and_judge MODE: restores, waits for the verdict, the engine's end, and silence.
 restore_and_judge()
 {
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
 	restore "$1"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ -s "$case/run/result" ] || die "no verdict: the task ended with: $(end_of "$root")"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine "$1"
-	rm "$case/run/stay"
-	until_true 10 ended "$root" || die "the task did not end"
-	[ "$(end_of "$root")" = "exit 0" ] || die "the task ended with: $(end_of "$root")"
-	until_true 5 no_orphans
-	check_nothing_left "$1"
+	check_end "$1"
 }
 
 # can_mode MODE: whether it can be tried here; says the reason in $reason.

@@ -44,9 +44,7 @@ unreadable()
 	restore serve
 	echo "eio $file $((first + 100)) $((first + 8 * 4096 + 100))" >"$troubles"
 	"$faultin" resume "$engine" || die "cannot resume"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ -s "$case/run/result" ] || die "the task ended with: $(end_of "$root")"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	[ "$(<"$case/run/buses")" = 9 ] || die "$(<"$case/run/buses") pages could not be read, not 9"
 	check_engine serve
 	[ "$(number poisoned)" = 9 ] || die "the summary says $(number poisoned)"
@@ -85,8 +83,7 @@ hanging()
 	until_true 20 grep -q 'waits for the disk' "$work/engine.log" ||
 		die "the log does not say who waits"
 	: >"$troubles"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine serve
 	[ "$(number poisoned)" = 0 ] || die "there are poisoned pages"
 	rm "$case/run/stay"
@@ -129,8 +126,7 @@ hanging_and_killed()
 	until_true 20 goes_on 3 || die "the one after it waits for the disk"
 	! done_are 3 || die "nothing hangs"
 	: >"$troubles"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine serve
 	rm "$case/run/stay"
 	until_true 10 no_orphans

@@ -27,17 +27,11 @@ left_out()
 # The verdict, and the end of all.
 judge()
 {
-	until_true 60 judged || die "no verdict in 60 s"
-	[ -s "$case/run/result" ] || die "no verdict: the task ended with: $(end_of "$root")"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	"$faultin" complete >"$tmp/complete" 2>&1 || until_true 10 no_engines ||
 		die "complete: $(<"$tmp/complete")"
 	check_engine transparent
-	rm "$case/run/stay"
-	until_true 10 ended "$root" || die "the task did not end"
-	[ "$(end_of "$root")" = "exit 0" ] || die "the task ended with: $(end_of "$root")"
-	until_true 5 no_orphans
-	check_nothing_left transparent
+	check_end transparent
 }
 
 restored()
@@ -212,8 +206,7 @@ not_lazy()
 	CRIU=${restorer:-$CRIU}
 	restore transparent
 	grep -q "faultin.*$2" "$work/restore.log" || die "the log does not say why it is not lazy"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	rm "$case/run/stay"
 	until_true 10 no_orphans || die "something lives on: $(orphans)"
 	remove_case "$1"

@@ -40,8 +40,7 @@ nothing_else()
 	restore transparent
 	filled "$1"
 	[ -z "$(engines)" ] || die "there is an engine"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(cat "$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	rm "$case/run/stay"
 	until_true 10 no_orphans || die "the tasks did not end"
 }
@@ -60,8 +59,7 @@ no_userfaultfd()
 	restore transparent
 	grep -q "faultin.*shared memory of pid $root is written" "$work/restore.log" ||
 		die "the log does not say that it is written"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(cat "$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	rm "$case/run/stay"
 	until_true 10 no_orphans || die "the tasks did not end"
 }

@@ -130,8 +130,7 @@ follows_forks()
 	trap '[ $? -eq 0 ] || tell_restore' EXIT
 	before_criu=pause_drain
 	restore serve
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	"$faultin" complete "$engine" || die "complete: exit status $?"
 	check_engine serve
 	end_task

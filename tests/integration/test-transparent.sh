@@ -19,13 +19,8 @@ logged()
 # judge: after a restore by CRIU alone
 judge()
 {
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(cat "$case/run/result")" = ok ] || die "the program saw wrong memory"
-	rm "$case/run/stay"
-	until_true 10 ended "$root" || die "the task did not end"
-	[ "$(end_of "$root")" = "exit 0" ] || die "the task ended with: $(end_of "$root")"
-	until_true 10 no_orphans
-	check_nothing_left transparent
+	check_verdict
+	check_end transparent
 }
 
 # eager PROGRAM WORDS: with this engine, and these words in the log
@@ -89,8 +84,7 @@ engine_dies()
 			[ "$comm" != faultin-engine ] || kill -KILL "$pid" 2>/dev/null || true
 		done
 	done
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(cat "$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine transparent
 	rm "$case/run/stay"
 	until_true 10 no_orphans

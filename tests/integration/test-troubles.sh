@@ -38,8 +38,7 @@ deleted()
 	mkdir "$case/img"
 	kill -KILL "$(engine_of "$engine")" || die "there was no engine"
 	"$faultin" resume "$engine" || die "cannot resume"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine serve
 	grep -q '"engines": *2' "$work/summary.json" || die "there was no second engine"
 	rm "$case/run/stay"
@@ -97,8 +96,7 @@ full_cgroup()
 	[ ! -s "$case/run/result" ] || die "the limit limits nothing: $(<"$case/run/result")"
 	kill -0 "$engine" || die "the session ended"
 	echo -1 >"$file"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine serve
 	rm "$case/run/stay"
 	until_true 10 no_orphans
@@ -141,8 +139,7 @@ full_cgroup_of_one()
 	until_true 30 done_are 0 1 2 || die "others wait, too: $(ls "$case/run")"
 	! done_are 3 || die "the limit limits nothing"
 	echo -1 >"$file"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine serve
 	rm "$case/run/stay"
 	until_true 10 no_orphans
@@ -187,8 +184,7 @@ deleted_chain()
 	rm -rf "$case/chain" "$case/img"
 	kill -KILL "$(engine_of "$engine")" || die "there was no engine"
 	"$faultin" resume "$engine" || die "cannot resume"
-	until_true 60 judged || die "no verdict in 60 s"
-	[ "$(<"$case/run/result")" = ok ] || die "the program saw wrong memory"
+	check_verdict
 	check_engine serve
 	grep -q '"engines": *2' "$work/summary.json" || die "there was no second engine"
 	rm "$case/run/stay"
