@@ -39,3 +39,25 @@ eject_disk()
 	rmdir "$case/img"
 	mv "$case/real" "$case/img"
 }
+
+# The pages file of at least $1 bytes and less than $2, in $file, and its size in $size.
+find_pages()
+{
+	file=$(find "$case/real" -name 'pages-*.img' -size +$(($1 - 1))c -size -"$2"c -printf '%f\n')
+	[ -n "$file" ] || die "no pages file of that size:" "$(ls -l "$case/real")"
+	size=$(stat -c %s "$case/real/$file")
+}
+
+# finish_with_disk TELL: for a trap on exit.  Nobody waits for the disk any more, and it goes; TELL says what there is
+# to say of a failure.
+finish_with_disk()
+{
+	local status=$?
+
+	[ "$status" -eq 0 ] || "$1"
+	: >"$troubles"
+	until_true 20 no_engines
+	kill_orphans || until_true 10 kill_orphans
+	eject_disk
+	exit "$status"
+}

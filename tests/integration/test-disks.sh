@@ -6,30 +6,10 @@
 
 can_have_disk || tap_skip_all "$reason"
 
-# The pages file of at least $1 bytes and less than $2, in $file, and its size in $size.
-find_pages()
-{
-	file=$(find "$case/real" -name 'pages-*.img' -size +$(($1 - 1))c -size -"$2"c -printf '%f\n')
-	[ -n "$file" ] || die "no pages file of that size:" "$(ls -l "$case/real")"
-	size=$(stat -c %s "$case/real/$file")
-}
-
 # number NAME: in the summary
 number()
 {
 	sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$work/summary.json"
-}
-
-finish()
-{
-	local status=$?
-
-	[ "$status" -eq 0 ] || tell_restore
-	: >"$troubles"
-	until_true 20 no_engines
-	kill_orphans || until_true 10 kill_orphans
-	eject_disk
-	exit "$status"
 }
 
 # Nine pages near the end of the large memory.
@@ -37,7 +17,7 @@ unreadable()
 {
 	local before_criu=pause_drain first
 
-	trap finish EXIT
+	trap 'finish_with_disk tell_restore' EXIT
 	insert_disk
 	find_pages 120000000 200000000
 	first=$((size / 4096 * 7 / 8 * 4096))
@@ -69,7 +49,7 @@ hanging()
 {
 	local before_criu=pause_drain
 
-	trap finish EXIT
+	trap 'finish_with_disk tell_restore' EXIT
 	insert_disk
 	rm -f "$case"/run/done-* "$case/run/go"
 	find_pages 20000000 40000000
@@ -110,7 +90,7 @@ hanging_and_killed()
 {
 	local before_criu=pause_drain
 
-	trap finish EXIT
+	trap 'finish_with_disk tell_restore' EXIT
 	insert_disk
 	rm -f "$case"/run/done-* "$case/run/go"
 	find_pages 20000000 40000000

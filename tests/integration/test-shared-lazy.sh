@@ -162,29 +162,16 @@ spaces = json.load(sys.stdin)["sessions"][0]["spaces"]
 sys.exit(not any(s["segment"] and s["pages"]["lazy"] == '"$1"' and s["faults"] for s in spaces))'
 }
 
-finish()
-{
-	local status=$?
-
-	[ "$status" -eq 0 ] || tell_lazy
-	: >"$troubles"
-	until_true 20 no_engines
-	kill_orphans || until_true 10 kill_orphans
-	eject_disk
-	exit "$status"
-}
-
 # The disk does not answer for one segment: the other one is served.
 hangs()
 {
-	local file
+	local file size
 
 	printf "$settings"'drain = demand\n' >"$FAULTIN_CONFIG"
-	trap finish EXIT
+	trap 'finish_with_disk tell_lazy' EXIT
 	insert_disk
 	rm "$case/run/go"
-	file=$(find "$case/real" -name 'pages-*.img' -size 8388608c -printf '%f\n')
-	[ -n "$file" ] || die "no pages file of that size:" "$(ls -l "$case/real")"
+	find_pages 8388608 8388609
 	restore transparent
 	echo "hang $file 0 8388608" >"$troubles"
 	: >"$case/run/go"
